@@ -1,0 +1,2 @@
+// Package audit appends and reads decision logs.
+package audit

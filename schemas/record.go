@@ -1,0 +1,54 @@
+package schemas
+
+import "time"
+
+// Record is one line of the decision log: OPA's decision-log event (field names
+// of logs.EventV1), with what is ours under Custom.
+type Record struct {
+	Labels     map[string]string     `json:"labels"`
+	DecisionID string                `json:"decision_id"`
+	Bundles    map[string]BundleInfo `json:"bundles,omitempty"`
+	Path       string                `json:"path"` // openshell/decision
+	Input      *DecisionInput        `json:"input,omitempty"`
+	Result     *Decision             `json:"result,omitempty"`
+	Erased     []string              `json:"erased,omitempty"`
+	Masked     []string              `json:"masked,omitempty"`
+	Metrics    map[string]int64      `json:"metrics,omitempty"` // nanoseconds
+	Timestamp  time.Time             `json:"timestamp"`
+	Custom     Custom                `json:"custom"`
+}
+
+// BundleInfo is a bundle's revision as OPA logs it.
+type BundleInfo struct {
+	Revision string `json:"revision"`
+}
+
+// Custom is our part of a Record. Type tells what the line is: "decision" or,
+// after an allowed request was forwarded, one "outcome" with the same
+// decision_id.
+type Custom struct {
+	Type    string   `json:"type"`
+	Sandbox string   `json:"sandbox"`
+	Agent   string   `json:"agent,omitempty"`
+	Policy  string   `json:"policy"`
+	Rule    string   `json:"rule,omitempty"`
+	Code    Code     `json:"code,omitempty"`
+	Mode    Mode     `json:"mode,omitempty"`
+	Reason  string   `json:"reason,omitempty"` // as a log line prints it
+	Outcome *Outcome `json:"outcome,omitempty"`
+	Seq     uint64   `json:"seq"`
+}
+
+// The values of Custom.Type.
+const (
+	RecordDecision = "decision"
+	RecordOutcome  = "outcome"
+)
+
+// Outcome is how a forwarded request ended.
+type Outcome struct {
+	Status     int    `json:"status"` // HTTP status of the upstream; 0 none
+	Bytes      int64  `json:"bytes"`  // of the response body
+	DurationMS int64  `json:"duration_ms"`
+	Error      string `json:"error,omitempty"`
+}
