@@ -1,0 +1,174 @@
+package audit
+
+import (
+	"net"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// LineOptions choose how a record is printed.
+type LineOptions struct {
+	Wide  bool // adds code, rule and file:line
+	Plain bool // ALLOWED and BLOCKED instead of the marks
+	UTC   bool // instead of local time
+}
+
+// Line prints a decision as one line without a newline:
+//
+//	line   = "[" HH:MM:SS "]" SP action SP mark [ SP note ] [ wide ]
+//	action = METHOD SP [ "http://" ] host [ ":" port ] path
+//	       | "READ" SP path | "RENAME" SP path SP path | "EXEC" SP command
+//	mark   = "✅" | "❌", with Plain "ALLOWED" | "BLOCKED"
+//	note   = "BLOCKED (" reason ")", with Plain "(" reason ")"
+//	       | "AUDIT (" reason ")"    ; denied, but mode audit let it pass
+//	wide   = SP SP code SP rule [ SP file ":" line ]
+//
+// The scheme is printed only for http and the port only where it is not the
+// scheme's default. An outcome record has no line of its own: "" is returned.
+func Line(r *schemas.Record, opts LineOptions) string {
+	if r.Custom.Type == schemas.RecordOutcome {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("[" + opts.clock(r.Timestamp).Format("15:04:05") + "] ")
+	b.WriteString(action(r.Input))
+	b.WriteString(" " + verdict(r, opts))
+	if opts.Wide {
+		b.WriteString(wide(r))
+	}
+	return b.String()
+}
+
+func (o LineOptions) clock(t time.Time) time.Time {
+	if o.UTC {
+		return t.UTC()
+	}
+	return t.Local()
+}
+
+func verdict(r *schemas.Record, opts LineOptions) string {
+	allowed, blocked, note := "✅", "❌", "BLOCKED "
+	if opts.Plain {
+		allowed, blocked, note = "ALLOWED", "BLOCKED", ""
+	}
+	reason := r.Custom.Reason
+	if reason == "" {
+		reason = r.Custom.Code.Info().Reason
+	}
+	switch {
+	case r.Result != nil && r.Result.Allow:
+		return allowed
+	case r.Result != nil && r.Result.Passes():
+		return allowed + " AUDIT (" + Printable(reason) + ")"
+	}
+	return blocked + " " + note + "(" + Printable(reason) + ")"
+}
+
+func action(in *schemas.DecisionInput) string {
+	switch {
+	case in == nil:
+		return "- -"
+	case in.Network != nil:
+		return networkAction(in.Network)
+	case in.File != nil:
+		return fileAction(in.File)
+	case in.Exec != nil:
+		return execAction(in.Exec)
+	}
+	return Printable(strings.ToUpper(string(in.Kind))) + " -"
+}
+
+func networkAction(n *schemas.NetworkInput) string {
+	method, host := n.Method, n.Host
+	if method == "" {
+		method = "-"
+	}
+	if host == "" {
+		host = "-"
+	}
+	def := 443
+	scheme := ""
+	if n.Scheme == "http" {
+		def, scheme = 80, "http://"
+	}
+	if n.Port != 0 && n.Port != def {
+		host = net.JoinHostPort(host, strconv.Itoa(n.Port))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return Printable(method) + " " + scheme + Printable(host) + Printable(n.Path)
+}
+
+func fileAction(f *schemas.FileInput) string {
+	s := Printable(strings.ToUpper(string(f.Op))) + " " + Printable(f.Path)
+	if f.Target != nil {
+		s += " " + Printable(f.Target.Path)
+	}
+	return s
+}
+
+func execAction(e *schemas.ExecInput) string {
+	parts := make([]string, 0, len(e.Commands))
+	for _, c := range e.Commands {
+		if c.Origin != "" {
+			continue // what a carrier starts is in the carrier's own words
+		}
+		name := c.Program
+		if name == "" {
+			name = path.Base(c.Path)
+		}
+		words := append([]string{name}, c.Args...)
+		for i, w := range words {
+			words[i] = quoteWord(w)
+		}
+		parts = append(parts, strings.Join(words, " "))
+	}
+	return "EXEC " + strings.Join(parts, " | ")
+}
+
+// quoteWord quotes an argument that a shell would split or expand.
+func quoteWord(w string) string {
+	w = Printable(w)
+	if w != "" && !strings.ContainsAny(w, " \t'\"\\$`&|;<>()*?[]#~!{}") {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}
+
+func wide(r *schemas.Record) string {
+	s := "  " + Printable(string(r.Custom.Code))
+	if r.Custom.Rule != "" {
+		s += " " + Printable(r.Custom.Rule)
+	}
+	if r.Result != nil && r.Result.Source != nil {
+		s += " " + Printable(r.Result.Source.File) + ":" + strconv.Itoa(r.Result.Source.Line)
+	}
+	return s
+}
+
+// Lines prints records one after the other, with a line that names the date
+// ("2006-01-02") before the first record of each further day.
+type Lines struct {
+	Options LineOptions
+
+	day string
+}
+
+// Next returns what to print for the next record: no, one or two lines.
+func (l *Lines) Next(r *schemas.Record) []string {
+	line := Line(r, l.Options)
+	if line == "" {
+		return nil
+	}
+	day := l.Options.clock(r.Timestamp).Format(time.DateOnly)
+	before := l.day
+	l.day = day
+	if before != "" && before != day {
+		return []string{day, line}
+	}
+	return []string{line}
+}

@@ -1,0 +1,54 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// fieldLimit caps what one field of a printed line may hold, in bytes.
+const fieldLimit = 2 << 10
+
+// Printable makes text from a sandbox safe to print on a terminal and on one
+// line: control characters, escapes, line and paragraph separators, direction
+// overrides and bytes that are not UTF-8 are shown as \xHH or \uHHHH, and text
+// longer than 2 KiB is cut.
+func Printable(s string) string {
+	cut := ""
+	if len(s) > fieldLimit {
+		s, cut = s[:fieldLimit], "…"
+	}
+	if isPlain(s) {
+		return s + cut
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1, r < 0x80 && !safe(r):
+			fmt.Fprintf(&b, `\x%02X`, s[i])
+		case !safe(r):
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String() + cut
+}
+
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// safe admits graphic characters and the ordinary space; other spaces and
+// format characters can hide or reorder text.
+func safe(r rune) bool {
+	return r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Zs, r) && !unicode.Is(unicode.Cf, r)
+}
