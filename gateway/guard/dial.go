@@ -1,0 +1,104 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// perAddress bounds the attempt at one address of a name that has several.
+const perAddress = 5 * time.Second
+
+// Dial connects to host and port by an address that passes Check. It returns a
+// *Refused when the name has addresses, but none that may be dialled.
+func (g *Guard) Dial(ctx context.Context, host string, port int, permit []netip.Prefix) (net.Conn, error) {
+	addrs, err := g.lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var refused *Refused
+	var usable []netip.AddrPort
+	for _, a := range addrs {
+		ap := netip.AddrPortFrom(a.Unmap().WithZone(""), uint16(port))
+		if r := g.Check(ap, permit); r == nil {
+			usable = append(usable, ap)
+		} else if refused == nil {
+			refused = r
+		}
+	}
+	if len(usable) == 0 && refused != nil {
+		refused.Host = host
+		return nil, refused
+	}
+	return g.dialAny(ctx, host, usable, permit)
+}
+
+func (g *Guard) dialAny(ctx context.Context, host string, addrs []netip.AddrPort, permit []netip.Prefix) (net.Conn, error) {
+	err := fmt.Errorf("%q has no address", host)
+	for i, ap := range addrs {
+		timeout := perAddress
+		if i == len(addrs)-1 {
+			timeout *= 2
+		}
+		d := net.Dialer{Timeout: timeout, ControlContext: g.control(permit)}
+		var c net.Conn
+		if c, err = d.DialContext(ctx, "tcp", ap.String()); err == nil {
+			return c, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}
+
+// control checks what the kernel is really asked to connect to.
+func (g *Guard) control(permit []netip.Prefix) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("dial guard: %w", err)
+		}
+		if r := g.Check(ap, permit); r != nil {
+			return r
+		}
+		return nil
+	}
+}
+
+// lookup resolves a canonical host once: an IP literal is itself, then the
+// static table, then DNS.
+func (g *Guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	if addrs, ok := g.config.Resolve[host]; ok {
+		return addrs, nil
+	}
+	// A trailing dot keeps the resolver from trying search domains, which would
+	// let the local network decide what a name of the policy means.
+	addrs, err := g.resolver.LookupNetIP(ctx, "ip", host+".")
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return nil, fmt.Errorf("resolve %q: %s", host, dns.Err)
+	}
+	return addrs, err
+}
+
+// DialAddr is Dial for "host:port", as net/http has it.
+func (g *Guard) DialAddr(ctx context.Context, addr string, permit []netip.Prefix) (net.Conn, error) {
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return nil, fmt.Errorf("port of %q: %w", addr, err)
+	}
+	return g.Dial(ctx, host, port, permit)
+}
