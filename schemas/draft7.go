@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 const draft7URL = "http://json-schema.org/draft-07/schema#"
@@ -12,14 +13,15 @@ const draft7URL = "http://json-schema.org/draft-07/schema#"
 // a mapping from names to schemas. Every other value is data and stays as it is.
 var (
 	schemaKeywords     = []string{"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"}
-	schemaListKeywords = []string{"allOf", "anyOf", "oneOf", "prefixItems"}
-	schemaMapKeywords  = []string{"$defs", "properties", "patternProperties", "dependentSchemas"}
+	schemaListKeywords = []string{"allOf", "anyOf", "oneOf"}
+	schemaMapKeywords  = []string{"$defs", "properties", "patternProperties"}
 )
 
-// draft7Lacks lists the keywords of 2020-12 that draft-07 has no words for.
+// draft7Lacks lists the keywords of 2020-12 that draft-07 does not know, or
+// knows by another name that no schema of ours has needed yet.
 var draft7Lacks = []string{
-	"$anchor", "$dynamicAnchor", "$dynamicRef", "$vocabulary", "maxContains", "minContains",
-	"unevaluatedItems", "unevaluatedProperties",
+	"$anchor", "$dynamicAnchor", "$dynamicRef", "$vocabulary", "dependentRequired", "dependentSchemas",
+	"maxContains", "minContains", "prefixItems", "unevaluatedItems", "unevaluatedProperties",
 }
 
 // eachSchema calls f for the schema and every one inside it, outermost first.
@@ -76,8 +78,6 @@ func draft7Node(node map[string]any) (map[string]any, error) {
 	}
 	delete(out, "$schema")
 	renameDefs(out)
-	renamePrefixItems(out)
-	joinDependencies(out)
 	isolateRef(out)
 	return out, nil
 }
@@ -124,4 +124,33 @@ func draft7Map(value any) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+func renameDefs(node map[string]any) {
+	if defs, ok := node["$defs"]; ok {
+		node["definitions"] = defs
+		delete(node, "$defs")
+	}
+	if ref, ok := node["$ref"].(string); ok {
+		node["$ref"] = draft7URI(strings.Replace(ref, "#/$defs/", "#/definitions/", 1))
+	}
+	if id, ok := node["$id"].(string); ok {
+		node["$id"] = draft7URI(id)
+	}
+}
+
+// draft7URI gives the draft-07 rendering of a schema a name of its own.
+func draft7URI(uri string) string {
+	return strings.Replace(uri, ".schema.json", ".draft-07.schema.json", 1)
+}
+
+// isolateRef: whatever stood beside $ref was ignored.
+func isolateRef(node map[string]any) {
+	ref, ok := node["$ref"]
+	if !ok || len(node) == 1 {
+		return
+	}
+	delete(node, "$ref")
+	all, _ := node["allOf"].([]any)
+	node["allOf"] = append([]any{map[string]any{"$ref": ref}}, all...)
 }
