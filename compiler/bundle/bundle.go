@@ -1,0 +1,154 @@
+// Package bundle writes plans as an OPA bundle that any OPA reads: the Rego
+// library, the generated modules of each policy, and data.openshell with the
+// index (the source map), the code table and the tables the library decides by.
+// The same input gives the same bytes.
+package bundle
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	opabundle "github.com/open-policy-agent/opa/v1/bundle"
+
+	"github.com/openshell-policy/openshell/compiler/plan"
+	"github.com/openshell-policy/openshell/compiler/regogen"
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/tables"
+)
+
+// Format is the version of the bundle's data and generated sets; an engine
+// refuses another one.
+const Format = 1
+
+// Options describe a bundle beside its policies.
+type Options struct {
+	// Library is the Rego library by file name, package rego's Library.
+	Library map[string]string
+	// Revision defaults to the SHA-256 of everything that decides.
+	Revision string
+	Name     string
+	Serial   int64
+	Expires  time.Time // zero: never
+	Compiler string    // version of the compiler, for the manifest
+}
+
+// Build returns the bundle as a gzipped tar, and its revision.
+func Build(policies []*plan.Policy, opts Options) (data []byte, revision string, err error) {
+	if len(opts.Library) == 0 {
+		return nil, "", fmt.Errorf("bundle without the Rego library")
+	}
+	b, digest, err := assemble(policies, opts)
+	if err != nil {
+		return nil, "", err
+	}
+	var buf bytes.Buffer
+	if err := opabundle.NewWriter(&buf).DisableFormat(true).Write(b); err != nil {
+		return nil, "", fmt.Errorf("write bundle: %w", err)
+	}
+	_ = digest
+	return buf.Bytes(), b.Manifest.Revision, nil
+}
+
+func assemble(policies []*plan.Policy, opts Options) (opabundle.Bundle, string, error) {
+	sum := sha256.New()
+	var modules []opabundle.ModuleFile
+	add := func(path, text string) {
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(text), text)
+		modules = append(modules, opabundle.ModuleFile{URL: path, Path: path, Raw: []byte(text)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(opts.Library)) {
+		add("/openshell/lib/"+name, opts.Library[name])
+	}
+	sorted := slices.SortedFunc(slices.Values(policies), func(a, b *plan.Policy) int { return compare(a.Name, b.Name) })
+	index := map[string]regogen.Index{}
+	names := make([]string, 0, len(sorted))
+	for _, p := range sorted {
+		for _, m := range regogen.Policy(p) {
+			add("/openshell/policies/"+p.Name+"/"+m.Surface+".rego", m.Text)
+		}
+		index[p.Name] = regogen.NewIndex(p)
+		names = append(names, p.Name)
+	}
+	content := Data{Codes: templates(), Hints: tables.Hints(), Index: index, Tables: Tables{
+		Carriers: tables.Carriers(), Helpers: tables.Helpers(), Loaders: tables.Loaders(),
+	}}
+	encoded, err := json.Marshal(content)
+	if err != nil {
+		return opabundle.Bundle{}, "", fmt.Errorf("encode bundle data: %w", err)
+	}
+	sum.Write(encoded)
+	digest := hex.EncodeToString(sum.Sum(nil))
+	content.Revision = opts.Revision
+	if content.Revision == "" {
+		content.Revision = digest
+	}
+	b := opabundle.Bundle{Modules: modules, Data: map[string]any{"openshell": content}}
+	b.Manifest = manifest(content.Revision, names, opts)
+	b.Manifest.Metadata["source_map"], err = indexDigest(index)
+	return b, digest, err
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func manifest(revision string, names []string, opts Options) opabundle.Manifest {
+	version := 1
+	metadata := map[string]any{
+		"name":     opts.Name,
+		"serial":   opts.Serial,
+		"format":   Format,
+		"policies": names,
+		"compiler": opts.Compiler,
+	}
+	if !opts.Expires.IsZero() {
+		metadata["expires"] = opts.Expires.UTC().Format(time.RFC3339)
+	}
+	roots := []string{"openshell", "system/log"}
+	return opabundle.Manifest{Revision: revision, Roots: &roots, RegoVersion: &version, Metadata: metadata}
+}
+
+func indexDigest(index map[string]regogen.Index) (string, error) {
+	encoded, err := json.Marshal(index)
+	if err != nil {
+		return "", fmt.Errorf("encode source map: %w", err)
+	}
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Data is data.openshell.
+type Data struct {
+	Revision string                   `json:"revision"`
+	Codes    map[schemas.Code]string  `json:"codes"` // message templates
+	Hints    []tables.Hint            `json:"hints"`
+	Tables   Tables                   `json:"tables"`
+	Index    map[string]regogen.Index `json:"index"`
+}
+
+// Tables are the tables that the library decides by.
+type Tables struct {
+	Carriers []string        `json:"carriers"`
+	Helpers  []tables.Helper `json:"helpers"`
+	Loaders  []string        `json:"loaders"`
+}
+
+func templates() map[schemas.Code]string {
+	out := map[schemas.Code]string{}
+	for _, c := range schemas.Codes() {
+		out[c.Code] = c.Template
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package glob
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/openshell-policy/openshell/schemas/canon"
+)
+
+// FilePath parses a path glob of a file list or of an executable: absolute, or
+// beginning with "**/".
+func FilePath(src string) (Pattern, error) {
+	if err := absolute(src); err != nil {
+		return Pattern{}, err
+	}
+	return pathPattern(src, canon.Escape)
+}
+
+// URLPath parses a path glob of a network rule. "%HH" in it is decoded as the
+// paths of requests are; any other "%" is itself.
+func URLPath(src string) (Pattern, error) {
+	if err := absolute(src); err != nil {
+		return Pattern{}, err
+	}
+	return pathPattern(src, decodeURL)
+}
+
+// Text parses a glob over a string without segments: a query value or one
+// command argument.
+func Text(src string) (Pattern, error) {
+	p, err := scan(src, 0, canon.Escape)
+	if err != nil {
+		return Pattern{}, err
+	}
+	if p.Segments[0].Deep {
+		return Pattern{}, errorAt(0, `write *, which also matches "/" here`, `** has no meaning here`)
+	}
+	return p, nil
+}
+
+// Host parses a host pattern whose labels are already in lower-case ASCII.
+// Which wildcards a policy may use is for package check to say.
+func Host(src string) (Pattern, error) {
+	return scan(src, '.', func(s string) string { return s })
+}
+
+func absolute(src string) error {
+	switch {
+	case src == "**" || strings.HasPrefix(src, "/") || strings.HasPrefix(src, "**/"):
+		return nil
+	case src == "":
+		return errorAt(0, `write /** for every path`, `the path is empty`)
+	}
+	return errorAt(0, fmt.Sprintf("write /%s or **/%s", src, src), `the path %q is relative`, src)
+}
+
+// pathPattern drops the empty segment before the leading "/", refuses segments
+// that no canonical path holds, and folds runs of "**".
+func pathPattern(src string, decode func(string) string) (Pattern, error) {
+	p, err := scan(src, '/', decode)
+	if err != nil {
+		return Pattern{}, err
+	}
+	if strings.HasPrefix(src, "/") {
+		p.Segments = p.Segments[1:]
+	}
+	offset := 0
+	var segs []Segment
+	for _, s := range p.Segments {
+		if lit, ok := s.Literal(); ok && (lit == "." || lit == "..") {
+			offset = strings.Index(src, "/"+lit) + 1
+			return Pattern{}, errorAt(offset, "write the path without it", `the segment %q never occurs in a resolved path`, lit)
+		}
+		if s.Deep && len(segs) > 0 && segs[len(segs)-1].Deep {
+			continue
+		}
+		segs = append(segs, s)
+	}
+	p.Segments = segs
+	return p, nil
+}
+
+// decodeURL puts literal text of a URL path pattern into the compare form of
+// DecisionInput.network.path: decoded, except for %2F and %25.
+func decodeURL(lit string) string {
+	var b strings.Builder
+	for i := 0; i < len(lit); i++ {
+		if lit[i] != '%' {
+			b.WriteByte(lit[i])
+			continue
+		}
+		if hi, lo := unhex(lit, i+1), unhex(lit, i+2); hi >= 0 && lo >= 0 {
+			i += 2
+			if c := byte(hi<<4 | lo); c != '/' && c != '%' {
+				b.WriteByte(c)
+			} else {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+			continue
+		}
+		b.WriteString("%25")
+	}
+	return canon.Escape(b.String())
+}
+
+func unhex(s string, i int) int {
+	if i >= len(s) {
+		return -1
+	}
+	return strings.Index("0123456789abcdef", strings.ToLower(s[i:i+1]))
+}

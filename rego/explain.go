@@ -1,0 +1,65 @@
+package rego
+
+import (
+	"strings"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// explain builds a decision as lib/explain.rego does.
+func (g *Generation) explain(in *schemas.DecisionInput, r *rule, mode schemas.Mode, code schemas.Code, values func(string) (string, bool)) schemas.Decision {
+	d := schemas.Decision{
+		Allow: code == schemas.CodeAllowed, Mode: mode, Code: code, Rule: r.ID,
+		Policy: in.Policy, Revision: g.revision,
+	}
+	d.Message = expand(g.data.Codes[code], func(key string) (string, bool) {
+		switch key {
+		case "where":
+			return r.Where, true
+		case "policy":
+			return in.Policy, true
+		}
+		return values(key)
+	})
+	if r.Line > 0 {
+		d.Source = &schemas.Source{File: r.File, Line: r.Line}
+	}
+	if !d.Allow {
+		d.Hint = g.hint(in.Network, code)
+	}
+	return d
+}
+
+// hint is the first of the table that fits a denied request.
+func (g *Generation) hint(n *schemas.NetworkInput, code schemas.Code) string {
+	for i := range g.data.Hints {
+		if h := &g.data.Hints[i]; h.Matches(string(code), n.Host, n.Method, n.Path, "") {
+			return h.Text
+		}
+	}
+	return ""
+}
+
+// expand fills {key} placeholders in one pass. What value does not know stays.
+func expand(template string, value func(key string) (string, bool)) string {
+	var b strings.Builder
+	for {
+		open := strings.IndexByte(template, '{')
+		if open < 0 {
+			break
+		}
+		end := strings.IndexByte(template[open:], '}')
+		if end < 0 {
+			break
+		}
+		b.WriteString(template[:open])
+		if v, ok := value(template[open+1 : open+end]); ok {
+			b.WriteString(v)
+		} else {
+			b.WriteString(template[open : open+end+1])
+		}
+		template = template[open+end+1:]
+	}
+	b.WriteString(template)
+	return b.String()
+}

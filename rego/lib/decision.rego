@@ -1,0 +1,73 @@
+# METADATA
+# title: The decision
+# description: >-
+#   data.openshell.decision answers one input, in any OPA. It is defined for
+#   every input: what cannot be decided is denied.
+package openshell
+
+import data.openshell.exec
+import data.openshell.explain
+import data.openshell.file
+import data.openshell.network
+
+default decision := {
+	"allow": false,
+	"mode": "enforce",
+	"code": "policy_error",
+	"message": "the policy could not be evaluated",
+	"rule": "default",
+	"policy": "",
+	"revision": "",
+}
+
+decision := explain.bad_request(missing) if {
+	missing := lacking
+} else := explain.no_policy if {
+	not data.openshell.index[input.policy]
+} else := network.decision if {
+	input.kind == "network"
+} else := file.decision if {
+	input.kind == "file"
+} else := exec.decision if {
+	input.kind == "exec"
+}
+
+# lacking says what a malformed input lacks.
+lacking := "the input has no policy" if {
+	not is_string(input.policy)
+} else := "the input's kind is not network, file or exec" if {
+	not input.kind in {"network", "file", "exec"}
+} else := sprintf("the input has no %s", [input.kind]) if {
+	not is_object(input[input.kind])
+} else := sprintf("the input's %s lacks %s", [input.kind, concat(", ", sort(fields))]) if {
+	fields := required[input.kind] - object.keys(input[input.kind])
+	count(fields) > 0
+} else := sprintf("a command of the input lacks %s", [concat(", ", sort(fields))]) if {
+	input.kind == "exec"
+	some command in input.exec.commands
+	fields := required.command - object.keys(command)
+	count(fields) > 0
+} else := "the input has no command" if {
+	input.kind == "exec"
+	count(input.exec.commands) == 0
+} else := sprintf("%s needs a target", [input.file.op]) if {
+	input.kind == "file"
+	input.file.op in {"rename", "link"}
+	not is_object(input.file.target)
+} else := sprintf("%v is not a file operation", [input.file.op]) if {
+	input.kind == "file"
+	not input.file.op in file.operations
+}
+
+required := {
+	"network": {
+		"scheme", "host", "port", "method", "path", "query", "websocket", "binary", "ancestors",
+		"authority", "parent", "host_parent", "dir", "segments", "folded", "split",
+	},
+	"file": {"op", "path", "lexical", "known_blocked"},
+	"exec": {"commands", "parent", "entry_point", "hook", "env_denied", "opaque"},
+	"command": {
+		"program", "argv0", "path", "links", "args", "cwd", "path_writable", "upstream",
+		"names", "named", "looked", "second", "sub", "options", "operands", "line",
+	},
+}

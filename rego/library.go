@@ -1,0 +1,30 @@
+package rego
+
+import (
+	"embed"
+	"io/fs"
+	"strings"
+)
+
+//go:embed lib/*.rego
+var library embed.FS
+
+// Library returns the Rego library by file name, without its tests.
+func Library() map[string]string {
+	out := map[string]string{}
+	entries, err := fs.ReadDir(library, "lib")
+	if err != nil {
+		panic(err) // embedded
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), "_test.rego") {
+			continue
+		}
+		text, err := fs.ReadFile(library, "lib/"+e.Name())
+		if err != nil {
+			panic(err) // embedded
+		}
+		out[e.Name()] = string(text)
+	}
+	return out
+}

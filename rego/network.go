@@ -1,0 +1,163 @@
+package rego
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// decideNetwork asks first for what decides, the matching rules, and for the
+// nearest miss only on a denial. Both together equal data.openshell.decision.
+func (g *Generation) decideNetwork(ctx context.Context, p *policy, in *schemas.DecisionInput) schemas.Decision {
+	input := networkTerm(in.Network, p.fields)
+	hits, err := p.least(ctx, &p.hit, input)
+	if err != nil {
+		return g.fail(in, schemas.CodePolicyError)
+	}
+	if hits != nil {
+		ordinal, ok := intOf(hits)
+		if !ok || ordinal >= len(p.index.Rules) {
+			return g.fail(in, schemas.CodePolicyError)
+		}
+		return g.byRule(p, in, ordinal)
+	}
+	near, err := p.least(ctx, &p.near, input)
+	if err != nil {
+		return g.fail(in, schemas.CodePolicyError)
+	}
+	return g.nearMiss(p, in, near)
+}
+
+// least returns the smallest element of a set-valued query, nil if it is empty.
+func (p *policy) least(ctx context.Context, q *query, input *ast.Term) (*ast.Term, error) {
+	v, err := p.evaluate(ctx, q, input, false)
+	if err != nil {
+		return nil, err
+	}
+	set, ok := v.Value.(ast.Set)
+	if !ok {
+		return nil, errUndefined
+	}
+	var found *ast.Term
+	set.Foreach(func(t *ast.Term) {
+		if found == nil || ast.Compare(t.Value, found.Value) < 0 {
+			found = t
+		}
+	})
+	return found, nil
+}
+
+func intOf(t *ast.Term) (int, bool) {
+	n, ok := t.Value.(ast.Number)
+	if !ok {
+		return 0, false
+	}
+	i, ok := n.Int()
+	return i, ok && i >= 0
+}
+
+func (g *Generation) byRule(p *policy, in *schemas.DecisionInput, ordinal int) schemas.Decision {
+	r := &p.index.Rules[ordinal]
+	code := schemas.CodeDeniedRule
+	if r.Effect == "allow" {
+		code = schemas.CodeAllowed
+	}
+	return g.explain(in, r, r.Mode, code, func(string) (string, bool) { return "", false })
+}
+
+// nearMiss denies with the first check that the nearest allow rule fails, or
+// says that no rule names the host.
+func (g *Generation) nearMiss(p *policy, in *schemas.DecisionInput, near *ast.Term) schemas.Decision {
+	n := in.Network
+	if near == nil {
+		byDefault := &rule{ID: schemas.RuleDefault, Where: "policy " + in.Policy}
+		return g.explain(in, byDefault, p.index.Mode, schemas.CodeHostNotInPolicy, func(key string) (string, bool) { return n.Host, key == "host" })
+	}
+	passed, ordinal, code, ok := nearOf(near)
+	if !ok || ordinal >= len(p.index.Rules) {
+		return g.fail(in, schemas.CodePolicyError)
+	}
+	r := &p.index.Rules[ordinal]
+	mode := p.index.Mode
+	if passed >= 2 {
+		mode = r.Mode
+	}
+	return g.explain(in, r, mode, code, func(key string) (string, bool) { return missed(n, r, key) })
+}
+
+// missed gives the values that messages about a near miss may name.
+func missed(n *schemas.NetworkInput, r *rule, key string) (string, bool) {
+	switch key {
+	case "host":
+		return n.Host, true
+	case "port":
+		return strconv.Itoa(n.Port), true
+	case "scheme":
+		return n.Scheme, true
+	case "method":
+		return n.Method, true
+	case "path":
+		return n.Path, true
+	case "binary":
+		if n.Binary == "" {
+			return "an unknown program", true
+		}
+		return n.Binary, true
+	case "ports":
+		return r.Ports, true
+	case "methods":
+		return r.Methods, true
+	case "detail":
+		return "the path holds %2F, which " + r.Where + " does not take; it needs encoded_slash: allow", true
+	}
+	return "", false
+}
+
+// nearOf takes [-passed, ordinal, code] apart.
+func nearOf(t *ast.Term) (passed, ordinal int, code schemas.Code, ok bool) {
+	a, isArray := t.Value.(*ast.Array)
+	if !isArray || a.Len() != 3 {
+		return 0, 0, "", false
+	}
+	n, ok1 := a.Elem(0).Value.(ast.Number)
+	word, ok2 := a.Elem(2).Value.(ast.String)
+	ordinal, ok3 := intOf(a.Elem(1))
+	if !ok1 || !ok2 || !ok3 {
+		return 0, 0, "", false
+	}
+	passed, ok = n.Int()
+	return -passed, ordinal, schemas.Code(word), ok
+}
+
+// decideWhole evaluates data.openshell.decision, as any OPA would.
+func (g *Generation) decideWhole(ctx context.Context, p *policy, in *schemas.DecisionInput) schemas.Decision {
+	value, err := ast.InterfaceToValue(in)
+	if err != nil {
+		return g.fail(in, schemas.CodePolicyError)
+	}
+	t, err := p.evaluate(ctx, &p.decision, ast.NewTerm(value), true)
+	if err != nil {
+		return g.fail(in, schemas.CodePolicyError)
+	}
+	d, err := decisionOf(t)
+	if err != nil || d.Code == "" || d.Allow != (d.Code == schemas.CodeAllowed) {
+		return g.fail(in, schemas.CodePolicyError)
+	}
+	return d
+}
+
+func decisionOf(t *ast.Term) (d schemas.Decision, err error) {
+	value, err := ast.JSON(t.Value)
+	if err != nil {
+		return d, err
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return d, err
+	}
+	return d, json.Unmarshal(encoded, &d)
+}
