@@ -3,7 +3,6 @@ package head
 import (
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -240,7 +239,10 @@ func (c *Conn) readBody(p []byte) (int, error) {
 	if used < n {
 		c.pending = append(c.pending, p[used:n]...)
 	}
-	return used, errors.Join(bodyErr, err)
+	if bodyErr != nil {
+		return used, bodyErr
+	}
+	return used, err // as it is: callers look for a time-out
 }
 
 // consume counts bytes of the body and returns how many belong to it.

@@ -212,6 +212,8 @@ func (s *scanner) whole() *Fault {
 		return malformed("Host is missing")
 	case s.hosts == 1 && s.host == "" && s.method != http.MethodConnect:
 		return malformed("Host is empty")
+	case s.hosts == 1 && !s.sameAuthority():
+		return &Fault{Status: http.StatusMisdirectedRequest, Detail: "Host is not the authority of the request target"}
 	case s.chunked && s.length >= 0:
 		return malformed("Content-Length together with Transfer-Encoding")
 	case s.chunked && s.minor == '0':
@@ -224,6 +226,31 @@ func (s *scanner) whole() *Fault {
 		return &Fault{Status: http.StatusExpectationFailed, Detail: "an Expect other than 100-continue"}
 	}
 	return nil
+}
+
+// sameAuthority compares Host with an authority in the request target. net/http
+// drops the field where the target has one, so no handler could.
+func (s *scanner) sameAuthority() bool {
+	if s.method == http.MethodConnect {
+		return s.host == "" || strings.EqualFold(hostOnly(s.host), hostOnly(s.target))
+	}
+	if strings.HasPrefix(s.target, "/") || s.target == "*" {
+		return true
+	}
+	u, err := url.Parse(s.target)
+	if err != nil {
+		return false
+	}
+	port := map[string]string{"http": ":80", "https": ":443"}[strings.ToLower(u.Scheme)]
+	trim := func(authority string) string { return strings.TrimSuffix(authority, port) }
+	return u.Host == "" || strings.EqualFold(trim(s.host), trim(u.Host))
+}
+
+func hostOnly(authority string) string {
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		return authority[:i]
+	}
+	return authority
 }
 
 func (s *scanner) framing() Framing {

@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/openshell-policy/openshell/schemas/adminapi"
+)
+
+func (g *Gateway) listSandboxes(w http.ResponseWriter, r *http.Request) {
+	all, _ := strconv.ParseBool(r.URL.Query().Get("all"))
+	adminAnswer(w, http.StatusOK, adminapi.SandboxList{Sandboxes: g.registry.List(all)})
+}
+
+func (g *Gateway) getSandbox(w http.ResponseWriter, r *http.Request) {
+	s, err := g.registry.Find(r.PathValue("id"))
+	if err != nil {
+		adminError(w, err)
+		return
+	}
+	adminAnswer(w, http.StatusOK, s)
+}
+
+func (g *Gateway) createSandbox(w http.ResponseWriter, r *http.Request) {
+	var in adminapi.CreateSandbox
+	if !adminBody(w, r, &in) || !g.hasPolicy(w, in.Policy) {
+		return
+	}
+	out, err := g.CreateSandbox(in)
+	if err != nil {
+		adminError(w, err)
+		return
+	}
+	adminAnswer(w, http.StatusCreated, out)
+}
+
+// CreateSandbox makes an identity that is bound to a policy. The answer is the
+// only place that ever holds its token.
+func (g *Gateway) CreateSandbox(in adminapi.CreateSandbox) (adminapi.CreatedSandbox, error) {
+	s, token, err := g.registry.Create(in.Agent, in.Policy)
+	if err != nil {
+		return adminapi.CreatedSandbox{}, err
+	}
+	if in.Socket {
+		if s.Socket, err = g.openSocket(s.ID); err == nil {
+			err = g.registry.SetSocket(s.ID, s.Socket)
+		}
+		if err != nil {
+			_, _ = g.registry.End(s.ID, adminapi.StatusFailed, nil)
+			return adminapi.CreatedSandbox{}, err
+		}
+	}
+	g.log.Info("sandbox created", "sandbox", s.ID, "agent", s.Agent, "policy", s.Policy)
+	return adminapi.CreatedSandbox{
+		Sandbox: s, Token: token, Proxy: g.ProxyAddr(), CAPEM: string(g.authority.PEM()), CAFile: g.cfg.CAFile(),
+	}, nil
+}
+
+func (g *Gateway) hasPolicy(w http.ResponseWriter, name string) bool {
+	if g.engine.Current().Has(name) {
+		return true
+	}
+	adminFail(w, http.StatusNotFound, "no_policy", "policy "+strconv.Quote(name)+" is not loaded")
+	return false
+}
+
+func (g *Gateway) endSandbox(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	status := q.Get("status")
+	switch status {
+	case "":
+		status = adminapi.StatusStopped
+	case adminapi.StatusStopped, adminapi.StatusFailed, adminapi.StatusTimedOut:
+	default:
+		adminFail(w, http.StatusBadRequest, "bad_request", "status is stopped, failed or timedout")
+		return
+	}
+	var code *int
+	if n, err := strconv.Atoi(q.Get("exit_code")); err == nil {
+		code = &n
+	}
+	s, err := g.registry.End(r.PathValue("id"), status, code)
+	if err != nil {
+		adminError(w, err)
+		return
+	}
+	g.closeSocket(s.ID)
+	g.conns.closeSandbox(s.ID)
+	g.log.Info("sandbox ended", "sandbox", s.ID, "status", s.Status)
+	adminAnswer(w, http.StatusOK, s)
+}
+
+// setPolicy binds a sandbox to another policy. The binding is read for each
+// request, so it is in force when this answers; what is being held is decided
+// again.
+func (g *Gateway) setPolicy(w http.ResponseWriter, r *http.Request) {
+	var in adminapi.SetPolicy
+	if !adminBody(w, r, &in) || !g.hasPolicy(w, in.Policy) {
+		return
+	}
+	before, err := g.registry.Bind(r.PathValue("id"), in.Policy)
+	if err != nil {
+		adminError(w, err)
+		return
+	}
+	out := adminapi.PolicyChange{
+		Sandbox: before.ID, From: before.Policy, To: in.Policy, Changed: before.Policy != in.Policy,
+		Enforced: 1, Gateways: 1,
+	}
+	g.held.decideAgain(g.engine.Current())
+	if g.deps.Compare != nil && out.Changed {
+		if out.Changes, err = g.deps.Compare(r.Context(), out.From, out.To); err != nil {
+			g.log.Warn("policies not compared", "from", out.From, "to", out.To, "error", err)
+		}
+	}
+	g.log.Info("sandbox bound", "sandbox", before.ID, "from", out.From, "to", out.To)
+	adminAnswer(w, http.StatusOK, out)
+}
+
+// boundTo lists the running sandboxes of any of the policies.
+func (g *Gateway) boundTo(policies ...string) []string {
+	ids := []string{}
+	for _, s := range g.registry.List(false) {
+		if slices.Contains(policies, s.Policy) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
+)
+
+// serveConnect answers a CONNECT. A host that no rule names is denied inside the
+// tunnel, because clients hide the body of a refused CONNECT and an agent that
+// cannot read why tries ways round; but only on 443 and ports that a rule names.
+func (ex *exchange) serveConnect(cc *clientConn) {
+	host, port, err := authorityOf(ex.r.RequestURI, "")
+	if err != nil {
+		ex.refuseError(err)
+		return
+	}
+	ex.dest = destination{Scheme: "https", Host: host, Port: port}
+	named := ex.gen.Destinations(ex.box.Policy)
+	t := &tunnel{g: ex.g, conn: cc, box: ex.box, dest: ex.dest, listed: named.Names(host)}
+	t.refused = !t.listed
+	_, t.passthrough = named.Passthrough(host, port)
+	if !named.Port(port) || t.refused && ex.g.cfg.DenyConnect == DenyPlain {
+		ex.denyConnect()
+		return
+	}
+	ex.openTunnel(t)
+}
+
+// denyConnect answers the CONNECT itself with the decision on a GET of "/",
+// which says what the destination lacks.
+func (ex *exchange) denyConnect() {
+	if err := ex.decideConnect(); err != nil {
+		ex.refuseError(err)
+		return
+	}
+	if ex.decision.Allow { // a new rule came between; the next try will see it
+		ex.setRefusal(schemas.CodePortNotAllowed, "no rule names this port")
+	}
+	ex.deny(ex.decision.Code.Info().Status)
+}
+
+// decideConnect decides a destination whose requests cannot be seen. It is
+// recorded as the CONNECT that it is.
+func (ex *exchange) decideConnect() error {
+	c, err := canon.Network(canon.Request{
+		Method: http.MethodGet, Scheme: ex.dest.Scheme, Host: ex.dest.Host, Port: ex.dest.Port, RawPath: "/",
+	})
+	if err != nil {
+		return err
+	}
+	ex.decide(c.Readings)
+	ex.input.Method, ex.input.Path = http.MethodConnect, ""
+	return nil
+}
+
+// openTunnel takes the connection over from the server and answers 200. What the
+// client sent together with the CONNECT is in the server's buffer and is
+// replayed.
+func (ex *exchange) openTunnel(t *tunnel) {
+	c, buf, err := http.NewResponseController(ex.w).Hijack()
+	if err != nil {
+		ex.refuse(schemas.CodeBadRequest, "CONNECT needs HTTP/1.1")
+		return
+	}
+	_ = c.SetDeadline(time.Time{})
+	t.client = replay(c, buf)
+	if _, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		c.Close()
+		return
+	}
+	ex.g.tunnels.Go(t.run)
+}
+
+// replayConn is a connection whose first bytes were read before.
+type replayConn struct {
+	net.Conn
+	first []byte
+}
+
+// Read gives the first bytes, then the connection's.
+func (c *replayConn) Read(p []byte) (int, error) {
+	if len(c.first) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.first)
+	if c.first = c.first[n:]; len(c.first) == 0 {
+		c.first = nil
+	}
+	return n, nil
+}
+
+func replay(c net.Conn, buf *bufio.ReadWriter) *replayConn {
+	first, _ := buf.Reader.Peek(buf.Reader.Buffered())
+	return &replayConn{Conn: c, first: bytes.Clone(first)}
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"net"
+	"sync"
+)
+
+// clientConn is one accepted connection. Whatever is layered over it (TLS, a
+// tunnel) closes it last, so what must happen once at the end hangs here.
+type clientConn struct {
+	net.Conn
+	set    *connSet
+	socket string // id of the sandbox whose own listener accepted it, or ""
+
+	mu      sync.Mutex
+	sandbox string // whose it is, once a request said so
+	closed  bool
+	onClose []func()
+}
+
+// connSet counts connections, in all and by sandbox.
+type connSet struct {
+	mu        sync.Mutex
+	max       int
+	perID     int
+	all       map[*clientConn]struct{}
+	bySandbox map[string]map[*clientConn]struct{}
+}
+
+func newConnSet(max, perSandbox int) *connSet {
+	return &connSet{max: max, perID: perSandbox,
+		all: map[*clientConn]struct{}{}, bySandbox: map[string]map[*clientConn]struct{}{}}
+}
+
+// add admits a connection; false when there are too many in all.
+func (s *connSet) add(c net.Conn, socket string) (*clientConn, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) >= s.max {
+		return nil, false
+	}
+	cc := &clientConn{Conn: c, set: s, socket: socket}
+	s.all[cc] = struct{}{}
+	return cc, true
+}
+
+// claim says whose connection it is. It returns false with full when the sandbox
+// holds as many as it may, and false without when the connection is another's.
+func (c *clientConn) claim(sandbox string) (ok, full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sandbox != "" {
+		return c.sandbox == sandbox, false
+	}
+	s := c.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.bySandbox[sandbox]) >= s.perID {
+		return false, true
+	}
+	if s.bySandbox[sandbox] == nil {
+		s.bySandbox[sandbox] = map[*clientConn]struct{}{}
+	}
+	s.bySandbox[sandbox][c] = struct{}{}
+	c.sandbox = sandbox
+	return true, false
+}
+
+// whenClosed calls fn once the connection is closed, at once if it is.
+func (c *clientConn) whenClosed(fn func()) {
+	c.mu.Lock()
+	if !c.closed {
+		c.onClose = append(c.onClose, fn)
+		fn = nil
+	}
+	c.mu.Unlock()
+	if fn != nil {
+		fn()
+	}
+}
+
+// Close closes the connection and lets go of everything that hangs on it.
+func (c *clientConn) Close() error {
+	err := c.Conn.Close()
+	c.mu.Lock()
+	fns, sandbox := c.onClose, c.sandbox
+	again := c.closed
+	c.closed, c.onClose = true, nil
+	c.mu.Unlock()
+	if again {
+		return err
+	}
+	c.set.remove(c, sandbox)
+	for _, fn := range fns {
+		fn()
+	}
+	return err
+}
+
+func (s *connSet) remove(c *clientConn, sandbox string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, c)
+	if mine := s.bySandbox[sandbox]; mine != nil {
+		delete(mine, c)
+		if len(mine) == 0 {
+			delete(s.bySandbox, sandbox)
+		}
+	}
+}
+
+// closeSandbox closes every connection of a sandbox that has ended.
+func (s *connSet) closeSandbox(sandbox string) {
+	for _, c := range s.of(sandbox) {
+		c.Close()
+	}
+}
+
+// closeAll closes every connection, at the end of draining.
+func (s *connSet) closeAll() {
+	s.mu.Lock()
+	list := make([]*clientConn, 0, len(s.all))
+	for c := range s.all {
+		list = append(list, c)
+	}
+	s.mu.Unlock()
+	for _, c := range list {
+		c.Close()
+	}
+}
+
+func (s *connSet) of(sandbox string) []*clientConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*clientConn, 0, len(s.bySandbox[sandbox]))
+	for c := range s.bySandbox[sandbox] {
+		list = append(list, c)
+	}
+	return list
+}
+
+// count is the number of open connections.
+func (s *connSet) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}

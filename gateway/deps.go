@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/adminapi"
+)
+
+// Compile turns the configured policies into a bundle. The gateway takes
+// bundles; what knows YAML is handed in.
+type Compile func(ctx context.Context) (bundle []byte, warnings []string, err error)
+
+// Recorder takes decision records; *audit.Log is one.
+type Recorder interface {
+	// Append returns when the record is written.
+	Append(ctx context.Context, r *schemas.Record) error
+	// Enqueue returns when the record will be written.
+	Enqueue(ctx context.Context, r *schemas.Record) error
+}
+
+// Deps is what the gateway is given. Compile is required.
+type Deps struct {
+	Compile Compile
+	// Watch are the files and folders whose change makes the gateway compile
+	// again; nil watches Config.Policies.
+	Watch []string
+	// Apply stores a policy's YAML where Compile will find it, or changes
+	// nothing and returns an *adminapi.Error. Nil refuses PUT /v1/policies.
+	Apply func(ctx context.Context, name string, yaml []byte) (adminapi.Applied, error)
+	// Compare says in words what changes for a sandbox that goes from one policy
+	// to another. Nil says nothing.
+	Compare func(ctx context.Context, from, to string) ([]string, error)
+	// Source returns a policy's YAML. Nil has none.
+	Source func(name string) (string, bool)
+
+	Engine Engine       // nil: OPA
+	Audit  Recorder     // nil: the file that Config names
+	Log    *slog.Logger // nil: nothing is logged
+}

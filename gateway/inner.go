@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/openshell-policy/openshell/gateway/head"
+)
+
+// innerServer serves what is inside tunnels: one http.Server for all of them,
+// fed through a listener that is a channel. A server per tunnel would never
+// return and leak.
+type innerServer struct {
+	g      *Gateway
+	server *http.Server
+	conns  chan net.Conn
+	done   chan struct{}
+	once   sync.Once
+}
+
+func newInnerServer(g *Gateway) *innerServer {
+	s := &innerServer{g: g, conns: make(chan net.Conn), done: make(chan struct{})}
+	s.server = &http.Server{
+		Handler:           g.recovered(http.HandlerFunc(g.serveInner)),
+		ConnContext:       connContext,
+		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
+		IdleTimeout:       g.cfg.Limits.IdleTimeout,
+		MaxHeaderBytes:    g.cfg.Limits.HeaderBytes,
+		ErrorLog:          g.serverLog(),
+	}
+	return s
+}
+
+// protocols are what TLS offers to clients. The handlers assume no version.
+func (s *innerServer) protocols() []string { return []string{"http/1.1"} }
+
+// serve hands a connection to the server, which closes it.
+func (s *innerServer) serve(c net.Conn, t *tunnel) {
+	hc := head.NewConn(c, t.innerOptions())
+	select {
+	case s.conns <- hc:
+	case <-s.done:
+		hc.Close()
+	}
+}
+
+// Accept returns the next tunnel.
+func (s *innerServer) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.conns:
+		return c, nil
+	case <-s.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept.
+func (s *innerServer) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+// Addr names the listener in messages.
+func (s *innerServer) Addr() net.Addr { return innerAddr{} }
+
+type innerAddr struct{}
+
+func (innerAddr) Network() string { return "tunnel" }
+func (innerAddr) String() string  { return "tunnel" }
+
+// serveInner decides one request inside a tunnel.
+func (g *Gateway) serveInner(w http.ResponseWriter, r *http.Request) {
+	hc := connOf(r)
+	t := hc.Owner().(*tunnel)
+	ex := g.newExchange(w, r, t)
+	ex.dest = t.dest
+	box, ok := g.registry.Running(t.box.ID)
+	if ex.box = box; !ok {
+		ex.box = t.box
+	}
+	if fault := hc.Fault(r); fault != nil {
+		ex.refuseFault(fault)
+		return
+	}
+	if !ok {
+		ex.refuse("unknown_sandbox", "the sandbox has ended")
+		return
+	}
+	target, m := innerTarget(r, t.dest)
+	if m != nil {
+		ex.refuseError(m)
+		return
+	}
+	ex.serve(target)
+}
+
+// recovered answers a panic with 500 and closes the connection; the process
+// lives, and the request is recorded as not decided.
+func (g *Gateway) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			g.panicked(w, r, v)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

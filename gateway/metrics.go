@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// metrics are what /metrics shows, in a registry of its own. Every label has a
+// bounded set of values.
+type metrics struct {
+	registry *prometheus.Registry
+
+	violations *prometheus.CounterVec
+	actions    *prometheus.CounterVec
+	requests   *prometheus.CounterVec
+	decision   prometheus.Histogram
+	added      prometheus.Histogram
+	reloads    *prometheus.CounterVec
+
+	handshakeErrors prometheus.Counter
+	refusedConns    prometheus.Counter
+	panics          prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+	}
+	m := &metrics{
+		registry:        prometheus.NewRegistry(),
+		violations:      counters("openshell_policy_violations_total", "Requests that a policy denies, in mode audit also those that passed.", "policy", "kind", "code", "mode"),
+		actions:         counters("openshell_agent_actions_total", "Decisions by kind of action.", "kind", "decision", "agent"),
+		requests:        counters("openshell_proxy_requests_total", "Requests through the proxy. host is a host of a rule, else other.", "host", "method", "decision"),
+		decision:        histogram("openshell_decision_duration_seconds", "Time the policy takes to decide.", prometheus.ExponentialBuckets(1e-6, 4, 10)),
+		added:           histogram("openshell_proxy_added_latency_seconds", "Time a request spends in the gateway before it goes upstream.", prometheus.ExponentialBuckets(20e-6, 3, 11)),
+		reloads:         counters("openshell_policy_reloads_total", "Policies read again, by result.", "result"),
+		handshakeErrors: counter("openshell_proxy_handshake_errors_total", "TLS handshakes with sandboxes that failed."),
+		refusedConns:    counter("openshell_proxy_refused_connections_total", "Connections closed because there were too many."),
+		panics:          counter("openshell_panics_total", "Requests that failed inside the gateway."),
+	}
+	m.registry.MustRegister(m.violations, m.actions, m.requests, m.decision, m.added, m.reloads,
+		m.handshakeErrors, m.refusedConns, m.panics,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// gauges registers what is read when somebody looks.
+func (m *metrics) gauges(g *Gateway) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("openshell_sandboxes_active", "Sandboxes that run.", func() float64 { return float64(len(g.registry.List(false))) })
+	gauge("openshell_proxy_connections", "Connections of sandboxes, tunnels included.", func() float64 { return float64(g.conns.count()) })
+	gauge("openshell_policy_generation", "Number of the generation in force.", func() float64 { return float64(g.engine.Current().Number()) })
+	gauge("openshell_policy_generation_age_seconds", "Age of the generation in force.", g.health.age)
+	gauge("openshell_audit_queue_depth", "Records that wait to be written.", func() float64 {
+		if q, ok := g.audit.(interface{ Depth() int }); ok {
+			return float64(q.Depth())
+		}
+		return 0
+	})
+}
+
+// decided counts one decision.
+func (m *metrics) decided(ex *exchange) {
+	d := &ex.decision
+	verdict := "denied"
+	if d.Allow {
+		verdict = "allowed"
+	} else {
+		m.violations.WithLabelValues(knownPolicy(ex), string(schemas.KindNetwork), string(d.Code), string(d.Mode)).Inc()
+		if d.Passes() {
+			verdict = "audited"
+		}
+	}
+	m.actions.WithLabelValues(string(schemas.KindNetwork), verdict, knownAgent(ex.box.Agent)).Inc()
+	m.requests.WithLabelValues(knownHost(ex), knownMethod(ex.input.Method), verdict).Inc()
+	if ex.took > 0 {
+		m.decision.Observe(ex.took.Seconds())
+	}
+}
+
+// knownPolicy bounds the label to policies that are loaded.
+func knownPolicy(ex *exchange) string {
+	if ex.gen.Has(ex.box.Policy) {
+		return ex.box.Policy
+	}
+	return "none"
+}
+
+// knownHost is the host of the rule that decided, a pattern for a wildcard.
+func knownHost(ex *exchange) string {
+	if ex.rule.Host != "" {
+		return ex.rule.Host
+	}
+	return "other"
+}
+
+func knownMethod(m string) string {
+	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}, m) {
+		return m
+	}
+	return "other"
+}
+
+func knownAgent(a string) string {
+	if slices.Contains([]string{"claude", "codex", "copilot", "opencode"}, a) {
+		return a
+	}
+	return "other"
+}

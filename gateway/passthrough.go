@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/openshell-policy/openshell/gateway/guard"
+	"github.com/openshell-policy/openshell/gateway/hello"
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// connectRequest stands for a CONNECT whose request is gone.
+var connectRequest = &http.Request{Method: http.MethodConnect, Header: http.Header{}}
+
+// splice joins a tunnel to its upstream without reading inside. Only the server
+// name says where it really goes, so it must be there, and not encrypted.
+func (t *tunnel) splice(h hello.Hello) {
+	switch {
+	case h.ServerName == "":
+		t.close(schemas.CodeAuthorityMismatch, "a passthrough rule needs a TLS server name")
+		return
+	case h.ECH:
+		t.close(schemas.CodeAuthorityMismatch, "a passthrough rule does not take an encrypted ClientHello")
+		return
+	case !t.checkName(h):
+		return
+	}
+	ex := &exchange{g: t.g, r: connectRequest, id: newID(), start: time.Now(), gen: t.g.engine.Current(), dest: t.dest, tunnel: t, box: t.box}
+	if s, ok := t.g.registry.Running(t.box.ID); ok {
+		ex.box = s
+	}
+	if err := ex.decideConnect(); err != nil || !ex.decision.Passes() {
+		_ = ex.record()
+		t.client.Close()
+		return
+	}
+	ex.join(t.client)
+}
+
+// join dials, records and copies both ways until one side ends.
+func (ex *exchange) join(client net.Conn) {
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ex.g.base, 30*time.Second)
+	up, err := ex.g.guard.Dial(ctx, ex.dest.Host, ex.dest.Port, ex.permit())
+	cancel()
+	var refused *guard.Refused
+	if errors.As(err, &refused) {
+		ex.setPrivate(refused)
+	}
+	if ex.record() != nil || refused != nil {
+		if up != nil {
+			up.Close()
+		}
+		return
+	}
+	if err != nil {
+		ex.recordOutcome(schemas.Outcome{Error: err.Error()})
+		return
+	}
+	stop := ex.g.held.add(func(gen Generation) bool { return ex.stillPasses(gen) }, func() { client.Close(); up.Close() })
+	defer stop()
+	ex.recordOutcome(schemas.Outcome{Bytes: copyBoth(client, up)})
+}
+
+// copyBoth copies until one direction ends, then closes both, and returns the
+// bytes that came from upstream.
+func copyBoth(client, up net.Conn) int64 {
+	var down atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, _ = io.Copy(up, client)
+		up.Close()
+	})
+	wg.Go(func() {
+		n, _ := io.Copy(client, up)
+		down.Store(n)
+		client.Close()
+	})
+	wg.Wait()
+	return down.Load()
+}
+
+// stillPasses decides a connection that is being held again, by a later
+// generation and the policy the sandbox is bound to by then.
+func (ex *exchange) stillPasses(gen Generation) bool {
+	box, ok := ex.g.registry.Running(ex.box.ID)
+	if !ok {
+		return false
+	}
+	in := ex.question()
+	in.Policy = box.Policy
+	n := ex.input
+	if n.Method == http.MethodConnect {
+		if _, still := gen.Destinations(box.Policy).Passthrough(n.Host, n.Port); !still {
+			return false
+		}
+		n.Method, n.Path = http.MethodGet, "/"
+	}
+	d, _ := gen.DecideReadings(context.Background(), in, []schemas.NetworkInput{n})
+	return d.Passes()
+}
+
+// holds are connections that outlive their decision: passthrough tunnels and
+// WebSockets.
+type holds struct {
+	mu  sync.Mutex
+	set map[*hold]struct{}
+}
+
+type hold struct {
+	passes func(Generation) bool
+	close  func()
+}
+
+// add keeps a connection until the returned function is called.
+func (h *holds) add(passes func(Generation) bool, closeConn func()) (remove func()) {
+	e := &hold{passes, closeConn}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.set == nil {
+		h.set = map[*hold]struct{}{}
+	}
+	h.set[e] = struct{}{}
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.set, e)
+	}
+}
+
+// decideAgain closes what the generation denies.
+func (h *holds) decideAgain(gen Generation) {
+	h.mu.Lock()
+	list := make([]*hold, 0, len(h.set))
+	for e := range h.set {
+		list = append(list, e)
+	}
+	h.mu.Unlock()
+	for _, e := range list {
+		if !e.passes(gen) {
+			e.close()
+		}
+	}
+}

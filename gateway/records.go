@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/adminapi"
+)
+
+// recordTimeout bounds how long a request waits for its record.
+const recordTimeout = 10 * time.Second
+
+// record writes the decision, once however often it is called, and returns why
+// it could not be written.
+func (ex *exchange) record() error {
+	ex.recording.Do(func() {
+		ex.recorded = true
+		if ex.tunnel != nil {
+			ex.tunnel.recorded.Store(true)
+		}
+		ex.fillInput()
+		ex.g.metrics.decided(ex)
+		ex.recordErr = ex.g.append(ex.decisionRecord())
+	})
+	return ex.recordErr
+}
+
+// append waits until the record is written, whether or not the client waits.
+func (g *Gateway) append(r *schemas.Record) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	err := g.audit.Append(ctx, r)
+	g.health.setAudit(err)
+	if err != nil {
+		g.log.Error("decision not recorded", "decision_id", r.DecisionID, "error", err)
+	}
+	return err
+}
+
+// fillInput completes what a refusal before the canonical form left open.
+func (ex *exchange) fillInput() {
+	if ex.input.Host == "" {
+		ex.input.Scheme, ex.input.Host, ex.input.Port = ex.dest.Scheme, ex.dest.Host, ex.dest.Port
+	}
+}
+
+func (ex *exchange) decisionRecord() *schemas.Record {
+	in := ex.question()
+	in.Network = &ex.input
+	d := ex.decision
+	r := ex.g.newRecord(ex.id, ex.box, ex.gen.Revision())
+	r.Input, r.Result = &in, &d
+	r.Metrics = map[string]int64{"timer_rego_query_eval_ns": ex.took.Nanoseconds()}
+	r.Custom.Type = schemas.RecordDecision
+	r.Custom.Rule, r.Custom.Code, r.Custom.Mode = d.Rule, d.Code, d.Mode
+	if !d.Allow {
+		r.Custom.Reason = audit.Reason(d.Code, ex.input.Method, ex.rule.Methods)
+	}
+	return r
+}
+
+// recordOutcome follows the record of an allowed request; nothing waits for it.
+func (ex *exchange) recordOutcome(o schemas.Outcome) {
+	o.DurationMS = time.Since(ex.start).Milliseconds()
+	r := ex.g.newRecord(ex.id, ex.box, ex.gen.Revision())
+	r.Custom.Type = schemas.RecordOutcome
+	r.Custom.Code = ex.decision.Code
+	r.Custom.Outcome = &o
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	if err := ex.g.audit.Enqueue(ctx, r); err != nil {
+		ex.g.log.Error("outcome not recorded", "decision_id", ex.id, "error", err)
+	}
+}
+
+func (g *Gateway) newRecord(id string, box adminapi.Sandbox, revision string) *schemas.Record {
+	return &schemas.Record{
+		Labels:     g.labels,
+		DecisionID: id,
+		Bundles:    map[string]schemas.BundleInfo{"openshell": {Revision: revision}},
+		Path:       "openshell/decision",
+		Timestamp:  time.Now(),
+		Custom:     schemas.Custom{Sandbox: box.ID, Agent: box.Agent, Policy: box.Policy},
+	}
+}
+
+// closedConn is a refusal that no answer told the client of.
+type closedConn struct {
+	sandbox adminapi.Sandbox
+	dest    destination
+	method  string // "" CONNECT
+	code    schemas.Code
+	detail  string
+}
+
+// recordClosed records a connection that was closed without an answer.
+func (g *Gateway) recordClosed(c closedConn) {
+	ex := &exchange{g: g, id: newID(), box: c.sandbox, gen: g.engine.Current(), dest: c.dest}
+	ex.input.Method = c.method
+	ex.setRefusal(c.code, c.detail)
+	_ = ex.record() // logged; there is nobody to tell
+}

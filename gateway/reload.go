@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/openshell-policy/openshell/schemas/adminapi"
+)
+
+// Reload compiles the policies and puts them in force; it tells whether they
+// changed. On error the generation before stays in force, and /readyz says why
+// the new one is not.
+func (g *Gateway) Reload(ctx context.Context) (changed bool, err error) {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	before := g.engine.Current()
+	gen, err := g.load(ctx)
+	if err != nil {
+		g.health.refused(err)
+		g.metrics.reloads.WithLabelValues("refused").Inc()
+		g.log.Error("policies refused; the ones before stay in force", "error", err, "generation", before.Number())
+		return false, err
+	}
+	g.metrics.reloads.WithLabelValues("loaded").Inc()
+	changed = before.Number() == 0 || before.Revision() != gen.Revision()
+	g.health.loaded(changed)
+	if !changed {
+		return false, nil
+	}
+	g.upstreams.retire()
+	g.held.decideAgain(gen)
+	g.log.Info("policies in force", "generation", gen.Number(), "revision", gen.Revision(), "policies", len(gen.Policies()))
+	return true, nil
+}
+
+func (g *Gateway) load(ctx context.Context) (Generation, error) {
+	bundle, warnings, err := g.deps.Compile(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compile policies: %w", err)
+	}
+	for _, w := range warnings {
+		g.log.Warn("policy warning", "warning", w)
+	}
+	gen, err := g.engine.Load(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("load policies: %w", err)
+	}
+	return gen, nil
+}
+
+// health is what /readyz tells.
+type health struct {
+	mu        sync.Mutex
+	since     time.Time // of the generation in force
+	refusal   string
+	refusedAt time.Time
+	audit     string
+}
+
+func (h *health) refused(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refusal, h.refusedAt = err.Error(), time.Now().UTC()
+}
+
+func (h *health) loaded(changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refusal = ""
+	if changed {
+		h.since = time.Now().UTC()
+	}
+}
+
+func (h *health) setAudit(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.audit = text
+}
+
+func (h *health) age() float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.since).Seconds()
+}
+
+// Ready tells whether the gateway serves, and with which policies.
+func (g *Gateway) Ready() adminapi.Readiness {
+	gen := g.engine.Current()
+	h := &g.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := adminapi.Readiness{
+		Generation: gen.Number(), Revision: gen.Revision(), Loaded: h.since,
+		Refused: h.refusal, Audit: h.audit, Draining: g.draining.Load(),
+	}
+	if h.refusal != "" {
+		at := h.refusedAt
+		r.RefusedAt = &at
+	}
+	r.Ready = gen.Number() > 0 && h.audit == "" && !r.Draining
+	return r
+}

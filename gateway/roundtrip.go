@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"github.com/openshell-policy/openshell/gateway/guard"
+	"github.com/openshell-policy/openshell/gateway/head"
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// upstreamState is an exchange's way to the upstream and back.
+type upstreamState struct {
+	websocket bool
+	cancel    context.CancelFunc
+	begun     time.Time
+	sent      bool // the decision is recorded as allowed, an outcome follows
+	status    int
+	failure   string
+	body      *countedBody
+	release   func() // of a WebSocket that is being held
+}
+
+// roundTrip sends a request for goproxy. It never returns an error: goproxy
+// would show it to the client in its own words.
+func (g *Gateway) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
+	ex := exchangeOf(r)
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: ex.gotConn})
+	g.metrics.added.Observe(time.Since(ex.start).Seconds())
+	resp, err := g.upstreams.transport(ex.permit()).RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		return ex.failed(err), nil
+	}
+	return ex.answered(resp), nil
+}
+
+// gotConn runs when a checked connection is there and nothing of the request has
+// been written: now the decision is recorded. Where that fails the connection is
+// closed, so that nothing can be written.
+func (ex *exchange) gotConn(info httptrace.GotConnInfo) {
+	if ex.record() != nil {
+		info.Conn.Close()
+		ex.upstream.cancel()
+	}
+}
+
+// failed turns an error of the transport into the answer.
+func (ex *exchange) failed(err error) *http.Response {
+	var refused *guard.Refused
+	if errors.As(err, &refused) && !ex.recorded {
+		ex.setPrivate(refused)
+	}
+	if ex.record() != nil {
+		ex.setRefusal(schemas.CodeAuditUnavailable, "the decision could not be recorded")
+		return ex.denialResponse(http.StatusServiceUnavailable)
+	}
+	if ex.decision.Code == schemas.CodePrivateAddress {
+		return ex.denialResponse(http.StatusForbidden)
+	}
+	s := &ex.upstream
+	s.sent, s.failure = true, err.Error()
+	code := schemas.CodeUpstreamError
+	if errors.Is(err, head.ErrBody) {
+		code = schemas.CodeBadRequest
+	}
+	return ex.failure(code, describe(err))
+}
+
+// failure answers for an allowed request that came to nothing. Its record says
+// that it was allowed, its outcome what went wrong.
+func (ex *exchange) failure(code schemas.Code, detail string) *http.Response {
+	ex.upstream.status = 0
+	allowed := ex.decision
+	ex.decision.Code, ex.decision.Message = code, detail
+	resp := ex.denialResponse(code.Info().Status)
+	ex.decision = allowed
+	return resp
+}
+
+// describe says what failed without the addresses and names of the inside.
+func describe(err error) string {
+	if errors.Is(err, head.ErrBody) {
+		return head.ErrBody.Error()
+	}
+	return "the upstream could not be reached or did not answer: " + err.Error()
+}
+
+// setPrivate makes the dial guard's refusal the decision.
+func (ex *exchange) setPrivate(r *guard.Refused) {
+	where := ex.rule.ID
+	if ex.rule.File != "" {
+		where = fmt.Sprintf("%s, %s:%d", ex.rule.ID, ex.rule.File, ex.rule.Line)
+	}
+	was := ex.decision
+	ex.setRefusal(schemas.CodePrivateAddress, fmt.Sprintf("%s resolves to %s (%s), which no allow_private of %s covers", ex.dest.Host, r.Addr, r.Why, where))
+	ex.decision.Rule, ex.decision.Source = was.Rule, was.Source
+}
+
+// answered checks the head of the upstream's response and makes it ready for the
+// client.
+func (ex *exchange) answered(resp *http.Response) *http.Response {
+	s := &ex.upstream
+	s.sent, s.status = true, resp.StatusCode
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return ex.upgraded(resp)
+	}
+	cleanResponse(resp.Header)
+	if s.websocket {
+		resp.Header.Set("Connection", "close") // what follows a refused upgrade is not HTTP
+	}
+	s.body = &countedBody{ReadCloser: resp.Body}
+	resp.Body = s.body
+	return resp
+}
+
+// countedBody remembers why a body ended early: goproxy would end the response
+// as if it were whole.
+type countedBody struct {
+	io.ReadCloser
+	err error
+}
+
+// Read notes the first error that is not the end.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.err == nil {
+		b.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
+)
+
+// destination is the one place a request goes to: policy, dial, server name,
+// Host, certificate check and log line all use it.
+type destination struct {
+	Scheme string // http or https
+	Host   string // canonical
+	Port   int
+}
+
+// misread is a request that is refused because two programs could read it
+// differently, or because a proxy must not pass it on.
+type misread struct {
+	status int // 0: the code's own
+	code   schemas.Code
+	detail string
+}
+
+// Error returns the detail.
+func (m *misread) Error() string { return m.detail }
+
+func badRequest(detail string) *misread {
+	return &misread{code: schemas.CodeBadRequest, detail: detail}
+}
+
+func authorityOf(s, scheme string) (string, int, error) { return canon.Authority(s, scheme) }
+
+// checkStrict refuses what the policy must not be asked about.
+func checkStrict(r *http.Request) *misread {
+	switch r.Method {
+	case http.MethodTrace, "TRACK":
+		return &misread{http.StatusMethodNotAllowed, schemas.CodeBadRequest, r.Method + " echoes what the gateway adds"}
+	case http.MethodConnect:
+		return &misread{http.StatusMethodNotAllowed, schemas.CodeBadRequest, "CONNECT inside a tunnel"}
+	}
+	if r.RequestURI == "*" {
+		return badRequest("the asterisk form of a request target")
+	}
+	for _, name := range []string{"X-Original-Url", "X-Rewrite-Url"} {
+		if _, ok := r.Header[name]; ok {
+			return badRequest(name + " asks for another path than the request target")
+		}
+	}
+	return nil
+}
+
+// overrideHeaders ask some frameworks for another method than the request's.
+var overrideHeaders = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+// overrides returns the methods that override headers name; each is decided too.
+func overrides(h http.Header) ([]string, *misread) {
+	var methods []string
+	for _, name := range overrideHeaders {
+		for _, value := range h[name] {
+			for _, m := range strings.Split(value, ",") {
+				m = strings.ToUpper(strings.TrimSpace(m))
+				if !httpguts.ValidHeaderFieldName(m) {
+					return nil, badRequest(name + " does not name a method")
+				}
+				methods = append(methods, m)
+			}
+		}
+	}
+	return methods, nil
+}
+
+// isWebSocket tells a WebSocket upgrade (RFC 6455, section 4.2.1); one that is
+// not well-formed is an error.
+func isWebSocket(r *http.Request) (bool, *misread) {
+	if !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket") {
+		return false, nil
+	}
+	key := r.Header["Sec-Websocket-Key"]
+	switch {
+	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1):
+		return false, badRequest("a WebSocket upgrade is a GET of HTTP/1.1")
+	case !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
+		return false, badRequest("a WebSocket upgrade without Connection: Upgrade")
+	case len(r.Header["Upgrade"]) != 1 || !strings.EqualFold(r.Header["Upgrade"][0], "websocket"):
+		return false, badRequest("an upgrade to WebSocket or something else")
+	case len(key) != 1 || !is16Bytes(key[0]):
+		return false, badRequest("a WebSocket upgrade without a key")
+	case len(r.Header["Sec-Websocket-Version"]) != 1 || r.Header["Sec-Websocket-Version"][0] != "13":
+		return false, badRequest("a WebSocket upgrade of another version than 13")
+	}
+	return true, nil
+}
+
+func is16Bytes(key string) bool {
+	b, err := base64.StdEncoding.DecodeString(key)
+	return err == nil && len(b) == 16
+}
+
+// innerTarget checks a request inside a tunnel against the tunnel's destination
+// and returns its path with the query.
+func innerTarget(r *http.Request, d destination) (string, *misread) {
+	target := r.RequestURI
+	if !strings.HasPrefix(target, "/") && target != "*" {
+		scheme, rest, ok := strings.Cut(target, "://")
+		if !ok || !strings.EqualFold(scheme, d.Scheme) {
+			return "", badRequest("the request target's scheme is not the tunnel's")
+		}
+		var authority string
+		authority, target = splitAuthority(rest)
+		if m := sameAuthority(authority, d); m != nil {
+			return "", m
+		}
+	}
+	if r.Host == "" && !r.ProtoAtLeast(1, 1) {
+		return target, nil // HTTP/1.0 needs no Host: the tunnel says it
+	}
+	return target, sameAuthority(r.Host, d)
+}
+
+func sameAuthority(authority string, d destination) *misread {
+	host, port, err := authorityOf(authority, d.Scheme)
+	if err != nil {
+		return badRequest(err.Error())
+	}
+	if host != d.Host || port != d.Port {
+		return &misread{code: schemas.CodeAuthorityMismatch, detail: "the request is for " + hostPort(host, port) + ", the tunnel for " + hostPort(d.Host, d.Port)}
+	}
+	return nil
+}
