@@ -76,9 +76,6 @@ func (ex *exchange) serve(target string) {
 }
 
 func (ex *exchange) canonical(target string) (*canon.Canonical, bool, error) {
-	if m := checkStrict(ex.r); m != nil {
-		return nil, false, m
-	}
 	methods, m := overrides(ex.r.Header)
 	if m != nil {
 		return nil, false, m

@@ -47,6 +47,8 @@ type world struct {
 
 	origin, plain *origin
 	cfg           gateway.Config
+	stop          func()       // begins draining
+	compile       atomic.Value // string: the bundle that the compiler makes
 }
 
 // origin counts what reaches an upstream.
@@ -142,6 +144,7 @@ func newWorld(tb testing.TB, options ...option) *world {
 	tb.Helper()
 	cert, roots := testCert(tb)
 	w := &world{tb: tb, records: &memory{}, origin: newOrigin(tb, cert), plain: newOrigin(tb, nil)}
+	w.compile.Store("1")
 	w.engine = newFakeEngine(w.origin.port, w.plain.port)
 	cfg := gateway.DefaultConfig()
 	cfg.Listen = gateway.Listen{Proxy: "127.0.0.1:0", Admin: "127.0.0.1:0"}
@@ -153,7 +156,7 @@ func newWorld(tb testing.TB, options ...option) *world {
 	}
 	cfg.Limits.DrainTimeout = 2 * time.Second
 	deps := gateway.Deps{
-		Compile: func(context.Context) ([]byte, []string, error) { return []byte("1"), nil, nil },
+		Compile: func(context.Context) ([]byte, []string, error) { return []byte(w.compile.Load().(string)), nil, nil },
 		Watch:   []string{}, Engine: w.engine, Audit: w.records,
 	}
 	for _, o := range options {
@@ -172,6 +175,7 @@ func (w *world) start(cfg gateway.Config, deps gateway.Deps) {
 	}
 	w.g = g
 	ctx, cancel := context.WithCancel(context.Background())
+	w.stop = cancel
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()
 	w.tb.Cleanup(func() {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/openshell-policy/openshell/gateway/head"
+	"github.com/openshell-policy/openshell/schemas"
 )
 
 // innerServer serves what is inside tunnels: one http.Server for all of them,
@@ -29,6 +30,8 @@ func newInnerServer(g *Gateway) *innerServer {
 		IdleTimeout:       g.cfg.Limits.IdleTimeout,
 		MaxHeaderBytes:    g.cfg.Limits.HeaderBytes,
 		ErrorLog:          g.serverLog(),
+
+		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" by itself
 	}
 	return s
 }
@@ -85,10 +88,15 @@ func (g *Gateway) serveInner(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !ok {
-		ex.refuse("unknown_sandbox", "the sandbox has ended")
+		ex.refuse(schemas.CodeUnknownSandbox, "the sandbox has ended")
 		return
 	}
-	target, m := innerTarget(r, t.dest)
+	ex.input.Path = r.URL.Path
+	m := checkStrict(r)
+	target := ""
+	if m == nil {
+		target, m = innerTarget(r, t.dest)
+	}
 	if m != nil {
 		ex.refuseError(m)
 		return

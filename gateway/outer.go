@@ -32,6 +32,8 @@ func (g *Gateway) outerServer() *http.Server {
 		IdleTimeout:       g.cfg.Limits.IdleTimeout,
 		MaxHeaderBytes:    g.cfg.Limits.HeaderBytes,
 		ErrorLog:          g.serverLog(),
+
+		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" by itself
 	}
 }
 
@@ -54,6 +56,11 @@ func (g *Gateway) serveOuter(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodConnect {
 		ex.serveConnect(cc)
+		return
+	}
+	if m := checkStrict(r); m != nil {
+		ex.setTarget(r.RequestURI)
+		ex.refuseError(m)
 		return
 	}
 	ex.servePlain()
