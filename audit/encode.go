@@ -17,20 +17,11 @@ const unnumbered = "0}}"
 // encode renders the record as one line without a number and a newline, so that
 // callers encode in parallel and only the writer orders.
 func encode(r *schemas.Record) ([]byte, error) {
-	c := *r
-	c.Custom.Seq = 0
-	var b bytes.Buffer
-	b.Grow(1536)
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(&c); err != nil {
+	l := line{b: make([]byte, 0, 1536)}
+	if err := l.record(r); err != nil {
 		return nil, fmt.Errorf("encode audit record: %w", err)
 	}
-	line := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !bytes.HasSuffix(line, []byte(`"seq":`+unnumbered)) {
-		return nil, fmt.Errorf("audit record does not end in its sequence number")
-	}
-	return line, nil
+	return l.b, nil
 }
 
 // recoverTail returns the sequence number of the last whole record and the size

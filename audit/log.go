@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -13,9 +14,17 @@ import (
 // ErrClosed is returned by Append after Close.
 var ErrClosed = errors.New("audit log is closed")
 
-// queueLength bounds the records that wait for the writer; Append blocks when
-// it is full, nothing is dropped.
-const queueLength = 1024
+// errOverdue is what an Append gets that waited too long for another's write.
+var errOverdue = errors.New("audit log does not answer")
+
+// The bounds of what waits to be written: a record that nothing waits for is
+// written at the latest after lazyFor, or when maxPending bytes wait. A record
+// that somebody waits for is written at once.
+const (
+	lazyFor    = 5 * time.Millisecond
+	maxPending = 256 << 10
+	overdue    = 10 * time.Second
+)
 
 // Options tune a Log.
 type Options struct {
@@ -24,22 +33,26 @@ type Options struct {
 	Sync bool
 }
 
-// Log is an append-only file of records with one writer.
+// Log is an append-only file of records. One writer at a time takes everything
+// that waits and writes it in one call: the caller who finds nobody writing, or
+// a goroutine where many come at once. Nothing is ever dropped.
 type Log struct {
-	file  file
-	sync  bool
-	queue chan entry
-	done  chan struct{} // closed when the writer has ended
+	file file
+	sync bool
 
-	mu     sync.RWMutex // guards closed against sends on queue
-	closed bool
-
-	failed   error // owned by the writer
-	seq      uint64
-	lastSize int64
+	mu      sync.Mutex
+	batch   *batch // what waits
+	writing bool   // somebody writes what waited before
+	lazy    *time.Timer
+	spare   []byte // for the lines of the batch after the next
+	seq     uint64
+	size    int64
+	failed  error
+	closed  bool
+	idle    *sync.Cond // writing became false
 }
 
-// file is what the writer needs of *os.File.
+// file is what a Log needs of *os.File.
 type file interface {
 	Write([]byte) (int, error)
 	Sync() error
@@ -47,15 +60,15 @@ type file interface {
 	Close() error
 }
 
-type entry struct {
-	line []byte // encoded with seq 0, no newline
-	done chan result
+// batch is what one write call will hold.
+type batch struct {
+	lines   []byte
+	records int
+	done    chan struct{} // closed when err is set
+	err     error
 }
 
-type result struct {
-	seq uint64
-	err error
-}
+func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
 // Open opens or creates the log at path with mode 0600, cuts off a last line
 // that was only partly written, and continues the sequence of the last record.
@@ -69,74 +82,111 @@ func Open(path string, opts Options) (*Log, error) {
 		f.Close()
 		return nil, fmt.Errorf("audit log %q: %w", path, err)
 	}
-	return start(f, opts, seq, size), nil
-}
-
-func start(f file, opts Options, seq uint64, size int64) *Log {
-	l := &Log{
-		file: f, sync: opts.Sync, seq: seq, lastSize: size,
-		queue: make(chan entry, queueLength), done: make(chan struct{}),
-	}
-	go l.write()
-	return l
+	l := &Log{file: f, sync: opts.Sync, seq: seq, size: size, batch: newBatch()}
+	l.idle = sync.NewCond(&l.mu)
+	return l, nil
 }
 
 // Append masks the record, numbers it (Custom.Seq) and returns when its line is
 // in the file, and on disk with Options.Sync. After a write error every Append
 // fails: a caller denies with audit_unavailable then.
 func (l *Log) Append(ctx context.Context, r *schemas.Record) error {
-	e := entry{done: make(chan result, 1)}
-	if err := l.enqueue(ctx, r, &e); err != nil {
-		return err
-	}
-	select {
-	case res := <-e.done:
-		r.Custom.Seq = res.seq
-		return res.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Enqueue is Append for records that nothing waits for, such as outcomes: it
-// returns once the record is queued, and blocks while the queue is full.
-func (l *Log) Enqueue(ctx context.Context, r *schemas.Record) error {
-	return l.enqueue(ctx, r, &entry{})
-}
-
-// Depth is the number of records that wait for the writer.
-func (l *Log) Depth() int { return len(l.queue) }
-
-func (l *Log) enqueue(ctx context.Context, r *schemas.Record, e *entry) error {
-	Mask(r)
-	line, err := encode(r)
+	line, err := prepare(r)
 	if err != nil {
 		return err
 	}
-	e.line = line
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return ErrClosed
+	l.mu.Lock()
+	b, err := l.add(r, line)
+	if err != nil {
+		l.mu.Unlock()
+		return err
 	}
-	select {
-	case l.queue <- *e:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if !l.writing {
+		l.writeBatch()
+		l.handOver()
+		l.mu.Unlock()
+		return b.err
 	}
+	l.mu.Unlock()
+	return b.wait(ctx)
 }
 
-// Close writes what is queued and closes the file.
+// Enqueue is Append for records that nothing waits for, such as outcomes. It
+// waits only when too much is waiting already.
+func (l *Log) Enqueue(ctx context.Context, r *schemas.Record) error {
+	line, err := prepare(r)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	b, err := l.add(r, line)
+	full := err == nil && len(b.lines) >= maxPending
+	if err == nil && !l.writing {
+		if full {
+			l.writing = true
+			go l.drain()
+		} else if l.lazy == nil {
+			l.lazy = time.AfterFunc(lazyFor, l.flushLazy)
+		}
+	}
+	l.mu.Unlock()
+	if full {
+		return b.wait(ctx)
+	}
+	return err
+}
+
+// Depth is the number of records that wait to be written.
+func (l *Log) Depth() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.batch.records
+}
+
+// Close writes what waits and closes the file.
 func (l *Log) Close() error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.closed {
-		l.mu.Unlock()
 		return nil
 	}
 	l.closed = true
-	close(l.queue)
-	l.mu.Unlock()
-	<-l.done
+	for l.writing {
+		l.idle.Wait()
+	}
+	l.writeBatch()
 	return errors.Join(l.failed, l.file.Close())
+}
+
+func prepare(r *schemas.Record) ([]byte, error) {
+	Mask(r)
+	return encode(r)
+}
+
+// add puts a line into the batch that waits. The caller holds the lock.
+func (l *Log) add(r *schemas.Record, line []byte) (*batch, error) {
+	if l.closed {
+		return nil, ErrClosed
+	}
+	if l.failed != nil {
+		return nil, l.failed
+	}
+	l.seq++
+	r.Custom.Seq = l.seq
+	l.batch.lines = appendNumbered(l.batch.lines, line, l.seq)
+	l.batch.records++
+	return l.batch, nil
+}
+
+func (b *batch) wait(ctx context.Context) error {
+	timer := time.NewTimer(overdue)
+	defer timer.Stop()
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errOverdue
+	}
 }

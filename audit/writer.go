@@ -5,66 +5,79 @@ import (
 	"strconv"
 )
 
-// batchBytes bounds what one write call holds.
-const batchBytes = 256 << 10
-
-// write is the only goroutine that touches the file: it takes what is queued,
-// writes it in one call and wakes everyone who waits for it.
-func (l *Log) write() {
-	defer close(l.done)
-	var buf []byte
-	var waiting []entry
-	for e := range l.queue {
-		buf, waiting = l.collect(buf[:0], waiting[:0], e)
-		first := l.seq - uint64(len(waiting)) + 1
-		err := l.flush(buf)
-		for i, w := range waiting {
-			if w.done != nil {
-				w.done <- result{seq: first + uint64(i), err: err}
-			}
-		}
+// writeBatch writes what waits. The caller holds the lock, which is let go of
+// while the file is written, and nobody else writes.
+func (l *Log) writeBatch() {
+	b := l.batch
+	if b.records == 0 {
+		return
 	}
+	l.batch, l.writing = newBatch(), true
+	l.batch.lines, l.spare = l.spare, nil
+	l.mu.Unlock()
+	n, err := l.writeLines(b.lines)
+	l.mu.Lock()
+	l.size += int64(n)
+	if l.failed == nil {
+		l.failed = err
+	}
+	l.writing = false
+	l.idle.Broadcast()
+	if b.err = err; cap(b.lines) <= maxPending {
+		l.spare = b.lines[:0]
+	}
+	close(b.done)
 }
 
-func (l *Log) collect(buf []byte, waiting []entry, e entry) ([]byte, []entry) {
-	for {
-		l.seq++
-		buf = appendNumbered(buf, e.line, l.seq)
-		waiting = append(waiting, e)
-		if len(buf) >= batchBytes {
-			return buf, waiting
-		}
-		var ok bool
-		select {
-		case e, ok = <-l.queue:
-			if !ok {
-				return buf, waiting
-			}
-		default:
-			return buf, waiting
-		}
+// writeLines writes one batch and returns how much the file grew. What was
+// written in part is cut off again, so that no half line stands before a whole
+// one.
+func (l *Log) writeLines(lines []byte) (int, error) {
+	if l.failed != nil { // set by the writer before, which has ended
+		return 0, l.failed
 	}
-}
-
-// flush writes one batch. A batch that was written in part is cut off again, so
-// that the file never holds half a line before a whole one; the error stays.
-func (l *Log) flush(buf []byte) error {
-	if l.failed != nil {
-		return l.failed
-	}
-	n, err := l.file.Write(buf)
+	n, err := l.file.Write(lines)
 	if err == nil && l.sync {
 		err = l.file.Sync()
 	}
 	if err != nil {
-		l.failed = fmt.Errorf("write audit log: %w", err)
 		if n > 0 {
-			_ = l.file.Truncate(l.lastSize)
+			_ = l.file.Truncate(l.size)
 		}
-		return l.failed
+		return 0, fmt.Errorf("write audit log: %w", err)
 	}
-	l.lastSize += int64(n)
-	return nil
+	return n, nil
+}
+
+// handOver lets a goroutine write what came in meanwhile, so that the caller who
+// wrote is not kept by others. The caller holds the lock.
+func (l *Log) handOver() {
+	if l.batch.records > 0 && !l.writing && !l.closed {
+		l.writing = true
+		go l.drain()
+	}
+}
+
+// drain writes until nothing waits. It is started with writing set.
+func (l *Log) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.batch.records > 0 {
+		l.writeBatch()
+		l.writing = true
+	}
+	l.writing = false
+	l.idle.Broadcast()
+}
+
+func (l *Log) flushLazy() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lazy = nil
+	if !l.writing && !l.closed {
+		l.writeBatch()
+		l.handOver()
+	}
 }
 
 // appendNumbered appends the line with its sequence number, which encode left 0

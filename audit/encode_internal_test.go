@@ -1,0 +1,59 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// TestEncodeIsJSON holds that the encoder written by hand and encoding/json make
+// the same bytes.
+func TestEncodeIsJSON(t *testing.T) {
+	at := time.Date(2026, 11, 23, 10, 31, 2, 123456789, time.FixedZone("", 3600))
+	form := schemas.PathForm{Path: "/a", Dir: "/a/", Segments: []string{"a"}}
+	full := schemas.Record{
+		Labels: map[string]string{"id": "g", "app": "x"}, DecisionID: "d", Bundles: map[string]schemas.BundleInfo{"b": {Revision: "r"}},
+		Path: "openshell/decision", Erased: []string{"/e"}, Masked: []string{"/m", "/n"}, Metrics: map[string]int64{"t": 5, "a": -1}, Timestamp: at,
+		Input: &schemas.DecisionInput{Kind: schemas.KindNetwork, Policy: "p", Sandbox: schemas.Sandbox{ID: "sb-a", Agent: "claude", Home: "/h"},
+			Network: &schemas.NetworkInput{Scheme: "https", Host: "h", Port: 443, Method: "GET", Path: "/é\n\"<&>\\\x7f\u2028\xff", Query: map[string][]string{"b": {"1", "2"}, "a": {}},
+				WebSocket: true, ContentLength: -1, Binary: "/b", Ancestors: []string{"/c"}, Authority: "h", Parent: "p", HostParent: "q", Dir: "/d/", Segments: []string{"d"}, Folded: form, Split: form}},
+		Result: &schemas.Decision{Allow: true, Mode: schemas.ModeAudit, Code: "c", Message: "m", Rule: "r", Source: &schemas.Source{File: "f", Line: 3}, Policy: "p", Revision: "v", Hint: "h"},
+		Custom: schemas.Custom{Type: "decision", Sandbox: "sb-a", Agent: "claude", Policy: "p", Rule: "r", Code: "c", Mode: "enforce", Reason: "why", Outcome: &schemas.Outcome{Status: 200, Bytes: 5, DurationMS: 7, Error: "e"}},
+	}
+	file := schemas.Record{Timestamp: at.UTC(), Input: &schemas.DecisionInput{Kind: schemas.KindFile, File: &schemas.FileInput{Op: "read", Path: "/<x>"}}}
+	bare := full
+	bare.Input = &schemas.DecisionInput{Network: &schemas.NetworkInput{}}
+	bare.Result = &schemas.Decision{}
+	for name, r := range map[string]schemas.Record{"empty": {Timestamp: at.Truncate(time.Second)}, "full": full, "file": file, "bare": bare} {
+		t.Run(name, func(t *testing.T) {
+			got, err := encode(&r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want bytes.Buffer
+			enc := json.NewEncoder(&want)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode(&r); err != nil {
+				t.Fatal(err)
+			}
+			if string(got)+"\n" != want.String() {
+				t.Errorf("got\n%s\nwant\n%s", got, want.String())
+			}
+		})
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	r := &schemas.Record{Labels: map[string]string{"id": "g"}, DecisionID: "0123456789", Timestamp: time.Now(),
+		Input:  &schemas.DecisionInput{Network: &schemas.NetworkInput{Host: "api.github.com", Path: "/repos/org/app", Segments: []string{"repos", "org", "app"}}},
+		Result: &schemas.Decision{Allow: true}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := encode(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
