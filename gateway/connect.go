@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/canon"
 )
@@ -96,7 +97,14 @@ func (c *replayConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// replay takes the connection out from under the server and the head scanner,
+// with what both of them hold.
 func replay(c net.Conn, buf *bufio.ReadWriter) *replayConn {
 	first, _ := buf.Reader.Peek(buf.Reader.Buffered())
-	return &replayConn{Conn: c, first: bytes.Clone(first)}
+	r := &replayConn{Conn: c, first: bytes.Clone(first)}
+	if hc, ok := c.(*head.Conn); ok {
+		under, rest := hc.Detach()
+		r.Conn, r.first = under, append(r.first, rest...)
+	}
+	return r
 }

@@ -3,10 +3,10 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/elazarl/goproxy"
 	"golang.org/x/net/http/httpguts"
@@ -47,6 +47,7 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 	}
 	ctx, cancel := context.WithCancel(context.WithValue(ex.r.Context(), exchangeKey{}, ex))
 	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: ex.gotConn})
 	ex.upstream = upstreamState{websocket: ws, cancel: cancel}
 	out := ex.r.WithContext(ctx)
 	out.URL, out.Host, out.Close, out.RequestURI = u, u.Host, false, ""
@@ -54,7 +55,6 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 	if out.ContentLength == 0 {
 		out.Body = http.NoBody
 	}
-	ex.upstream.begun = time.Now()
 	w := &responseWriter{ResponseWriter: ex.w, ex: ex}
 	ex.g.proxy.ServeHTTP(w, out)
 	ex.finish(w)

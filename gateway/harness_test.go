@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -92,11 +93,10 @@ func (o *origin) last(tb testing.TB) *http.Request {
 	return o.seen[len(o.seen)-1]
 }
 
-func newOrigin(tb testing.TB, cert *tls.Certificate) *origin {
-	tb.Helper()
+func newUnstartedOrigin(cert *tls.Certificate) *origin {
 	o := &origin{}
 	o.Server = httptest.NewUnstartedServer(http.HandlerFunc(o.serve))
-	o.Config.ErrorLog = nil
+	o.Config.ErrorLog = log.New(io.Discard, "", 0)
 	o.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			o.conns.Add(1)
@@ -104,6 +104,14 @@ func newOrigin(tb testing.TB, cert *tls.Certificate) *origin {
 	}
 	if cert != nil {
 		o.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	}
+	return o
+}
+
+func newOrigin(tb testing.TB, cert *tls.Certificate) *origin {
+	tb.Helper()
+	o := newUnstartedOrigin(cert)
+	if cert != nil {
 		o.StartTLS()
 	} else {
 		o.Start()

@@ -1,16 +1,12 @@
 package gateway
 
 import (
-	"context"
 	"time"
 
 	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
-
-// recordTimeout bounds how long a request waits for its record.
-const recordTimeout = 10 * time.Second
 
 // record writes the decision, once however often it is called, and returns why
 // it could not be written.
@@ -29,11 +25,8 @@ func (ex *exchange) record() error {
 
 // append waits until the record is written, whether or not the client waits.
 func (g *Gateway) append(r *schemas.Record) error {
-	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
-	defer cancel()
-	err := g.audit.Append(ctx, r)
-	g.health.setAudit(err)
-	if err != nil {
+	err := g.audit.Append(g.base, r)
+	if g.health.setAudit(err); err != nil {
 		g.log.Error("decision not recorded", "decision_id", r.DecisionID, "error", err)
 	}
 	return err
@@ -68,9 +61,7 @@ func (ex *exchange) recordOutcome(o schemas.Outcome) {
 	r.Custom.Type = schemas.RecordOutcome
 	r.Custom.Code = ex.decision.Code
 	r.Custom.Outcome = &o
-	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
-	defer cancel()
-	if err := ex.g.audit.Enqueue(ctx, r); err != nil {
+	if err := ex.g.audit.Enqueue(ex.g.base, r); err != nil {
 		ex.g.log.Error("outcome not recorded", "decision_id", ex.id, "error", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openshell-policy/openshell/schemas/adminapi"
@@ -56,7 +57,7 @@ type health struct {
 	since     time.Time // of the generation in force
 	refusal   string
 	refusedAt time.Time
-	audit     string
+	audit     atomic.Pointer[string] // why the log cannot be written
 }
 
 func (h *health) refused(err error) {
@@ -75,13 +76,14 @@ func (h *health) loaded(changed bool) {
 }
 
 func (h *health) setAudit(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
+	if err == nil {
+		if h.audit.Load() != nil {
+			h.audit.Store(nil)
+		}
+		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.audit = text
+	text := err.Error()
+	h.audit.Store(&text)
 }
 
 func (h *health) age() float64 {
@@ -98,12 +100,15 @@ func (g *Gateway) Ready() adminapi.Readiness {
 	defer h.mu.Unlock()
 	r := adminapi.Readiness{
 		Generation: gen.Number(), Revision: gen.Revision(), Loaded: h.since,
-		Refused: h.refusal, Audit: h.audit, Draining: g.draining.Load(),
+		Refused: h.refusal, Draining: g.draining.Load(),
 	}
 	if h.refusal != "" {
 		at := h.refusedAt
 		r.RefusedAt = &at
 	}
-	r.Ready = gen.Number() > 0 && h.audit == "" && !r.Draining
+	if why := h.audit.Load(); why != nil {
+		r.Audit = *why
+	}
+	r.Ready = gen.Number() > 0 && r.Audit == "" && !r.Draining
 	return r
 }

@@ -20,7 +20,6 @@ import (
 type upstreamState struct {
 	websocket bool
 	cancel    context.CancelFunc
-	begun     time.Time
 	sent      bool // the decision is recorded as allowed, an outcome follows
 	status    int
 	failure   string
@@ -32,9 +31,8 @@ type upstreamState struct {
 // would show it to the client in its own words.
 func (g *Gateway) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 	ex := exchangeOf(r)
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: ex.gotConn})
 	g.metrics.added.Observe(time.Since(ex.start).Seconds())
-	resp, err := g.upstreams.transport(ex.permit()).RoundTrip(r.WithContext(ctx))
+	resp, err := g.upstreams.transport(ex.permit()).RoundTrip(r)
 	if err != nil {
 		return ex.failed(err), nil
 	}
@@ -66,11 +64,10 @@ func (ex *exchange) failed(err error) *http.Response {
 	}
 	s := &ex.upstream
 	s.sent, s.failure = true, err.Error()
-	code := schemas.CodeUpstreamError
-	if errors.Is(err, head.ErrBody) {
-		code = schemas.CodeBadRequest
+	if hc := connOf(ex.r); hc != nil && hc.BadBody() {
+		return ex.failure(schemas.CodeBadRequest, head.ErrBody.Error())
 	}
-	return ex.failure(code, describe(err))
+	return ex.failure(schemas.CodeUpstreamError, "the upstream could not be reached or did not answer: "+err.Error())
 }
 
 // failure answers for an allowed request that came to nothing. Its record says
@@ -82,14 +79,6 @@ func (ex *exchange) failure(code schemas.Code, detail string) *http.Response {
 	resp := ex.denialResponse(code.Info().Status)
 	ex.decision = allowed
 	return resp
-}
-
-// describe says what failed without the addresses and names of the inside.
-func describe(err error) string {
-	if errors.Is(err, head.ErrBody) {
-		return head.ErrBody.Error()
-	}
-	return "the upstream could not be reached or did not answer: " + err.Error()
 }
 
 // setPrivate makes the dial guard's refusal the decision.

@@ -44,6 +44,7 @@ type Conn struct {
 	headEnds time.Time // the deadline of the head in progress
 	began    bool      // a head is in progress
 	fault    *Fault
+	badBody  bool
 	closing  sync.Once
 }
 
@@ -71,6 +72,14 @@ func NewConn(c net.Conn, opts Options) *Conn {
 // Owner returns what Options.Owner gave.
 func (c *Conn) Owner() any { return c.opts.Owner }
 
+// Detach returns the connection underneath, and what was read of it but not
+// handed on: for a connection that carries a tunnel from here on.
+func (c *Conn) Detach() (net.Conn, []byte) {
+	rest := append(c.ready, c.pending...)
+	c.ready, c.pending, c.buf = nil, nil, nil
+	return c.Conn, rest
+}
+
 // mark is a header value that no client can know; it tells a request made up
 // here from any that a client sends.
 var mark = rand.Text()
@@ -86,6 +95,14 @@ func (c *Conn) Fault(r *http.Request) *Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fault
+}
+
+// BadBody tells whether a body broke off with ErrBody. The server reports such
+// an error as a client that went away.
+func (c *Conn) BadBody() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.badBody
 }
 
 func faultRequest() []byte {
@@ -258,6 +275,9 @@ func (c *Conn) consume(b []byte) (int, error) {
 		n, err := c.chunks.advance(b)
 		if err != nil {
 			c.mode, c.err = modeDead, err
+			c.mu.Lock()
+			c.badBody = true
+			c.mu.Unlock()
 			return 0, err
 		}
 		if c.chunks.state == chunkEnd {
