@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -215,7 +214,13 @@ func stringMap[V any](l *line, m map[string]V, value func(*line, V)) {
 		return
 	}
 	l.b = append(l.b, '{')
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	var few [8]string // most maps are small: their keys stay on the stack
+	keys := few[:0]
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
 		if l.b[len(l.b)-1] != '{' {
 			l.b = append(l.b, ',')
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -14,10 +15,13 @@ import (
 // last member of a record and seq the last of custom.
 const unnumbered = "0}}"
 
+// lines are reused once their bytes are in a batch.
+var lines = sync.Pool{New: func() any { return &line{b: make([]byte, 0, 2048)} }}
+
 // encode renders the record as one line without a number and a newline, so that
 // callers encode in parallel and only the writer orders.
-func encode(r *schemas.Record) ([]byte, error) {
-	l := line{b: make([]byte, 0, 1536)}
+func (l *line) encode(r *schemas.Record) ([]byte, error) {
+	l.b = l.b[:0]
 	if err := l.record(r); err != nil {
 		return nil, fmt.Errorf("encode audit record: %w", err)
 	}

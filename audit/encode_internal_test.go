@@ -29,7 +29,7 @@ func TestEncodeIsJSON(t *testing.T) {
 	bare.Result = &schemas.Decision{}
 	for name, r := range map[string]schemas.Record{"empty": {Timestamp: at.Truncate(time.Second)}, "full": full, "file": file, "bare": bare} {
 		t.Run(name, func(t *testing.T) {
-			got, err := encode(&r)
+			got, err := new(line).encode(&r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,9 +50,10 @@ func BenchmarkEncode(b *testing.B) {
 	r := &schemas.Record{Labels: map[string]string{"id": "g"}, DecisionID: "0123456789", Timestamp: time.Now(),
 		Input:  &schemas.DecisionInput{Network: &schemas.NetworkInput{Host: "api.github.com", Path: "/repos/org/app", Segments: []string{"repos", "org", "app"}}},
 		Result: &schemas.Decision{Allow: true}}
+	l := new(line)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := encode(r); err != nil {
+		if _, err := l.encode(r); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -91,7 +91,10 @@ func Open(path string, opts Options) (*Log, error) {
 // in the file, and on disk with Options.Sync. After a write error every Append
 // fails: a caller denies with audit_unavailable then.
 func (l *Log) Append(ctx context.Context, r *schemas.Record) error {
-	line, err := prepare(r)
+	Mask(r)
+	buf := lines.Get().(*line)
+	defer lines.Put(buf)
+	line, err := buf.encode(r)
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,10 @@ func (l *Log) Append(ctx context.Context, r *schemas.Record) error {
 // Enqueue is Append for records that nothing waits for, such as outcomes. It
 // waits only when too much is waiting already.
 func (l *Log) Enqueue(ctx context.Context, r *schemas.Record) error {
-	line, err := prepare(r)
+	Mask(r)
+	buf := lines.Get().(*line)
+	defer lines.Put(buf)
+	line, err := buf.encode(r)
 	if err != nil {
 		return err
 	}
@@ -156,11 +162,6 @@ func (l *Log) Close() error {
 	}
 	l.writeBatch()
 	return errors.Join(l.failed, l.file.Close())
-}
-
-func prepare(r *schemas.Record) ([]byte, error) {
-	Mask(r)
-	return encode(r)
 }
 
 // add puts a line into the batch that waits. The caller holds the lock.

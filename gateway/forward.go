@@ -45,10 +45,9 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 		ex.refuse(schemas.CodeBadRequest, "the path cannot be sent on as it was decided")
 		return
 	}
-	ctx, cancel := context.WithCancel(context.WithValue(ex.r.Context(), exchangeKey{}, ex))
-	defer cancel()
+	ctx := context.WithValue(ex.r.Context(), exchangeKey{}, ex)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: ex.gotConn})
-	ex.upstream = upstreamState{websocket: ws, cancel: cancel}
+	ex.upstream = upstreamState{websocket: ws}
 	out := ex.r.WithContext(ctx)
 	out.URL, out.Host, out.Close, out.RequestURI = u, u.Host, false, ""
 	cleanRequest(out.Header, ws)

@@ -43,8 +43,9 @@ func (ex *exchange) decisionRecord() *schemas.Record {
 	in := ex.question()
 	in.Network = &ex.input
 	d := ex.decision
-	r := ex.g.newRecord(ex.id, ex.box, ex.gen.Revision())
+	r := ex.g.newRecord(ex.id, ex.box)
 	r.Input, r.Result = &in, &d
+	r.Bundles = map[string]schemas.BundleInfo{"openshell": {Revision: ex.gen.Revision()}}
 	r.Metrics = map[string]int64{"timer_rego_query_eval_ns": ex.took.Nanoseconds()}
 	r.Custom.Type = schemas.RecordDecision
 	r.Custom.Rule, r.Custom.Code, r.Custom.Mode = d.Rule, d.Code, d.Mode
@@ -57,7 +58,7 @@ func (ex *exchange) decisionRecord() *schemas.Record {
 // recordOutcome follows the record of an allowed request; nothing waits for it.
 func (ex *exchange) recordOutcome(o schemas.Outcome) {
 	o.DurationMS = time.Since(ex.start).Milliseconds()
-	r := ex.g.newRecord(ex.id, ex.box, ex.gen.Revision())
+	r := ex.g.newRecord(ex.id, ex.box)
 	r.Custom.Type = schemas.RecordOutcome
 	r.Custom.Code = ex.decision.Code
 	r.Custom.Outcome = &o
@@ -66,11 +67,10 @@ func (ex *exchange) recordOutcome(o schemas.Outcome) {
 	}
 }
 
-func (g *Gateway) newRecord(id string, box adminapi.Sandbox, revision string) *schemas.Record {
+func (g *Gateway) newRecord(id string, box adminapi.Sandbox) *schemas.Record {
 	return &schemas.Record{
 		Labels:     g.labels,
 		DecisionID: id,
-		Bundles:    map[string]schemas.BundleInfo{"openshell": {Revision: revision}},
 		Path:       "openshell/decision",
 		Timestamp:  time.Now(),
 		Custom:     schemas.Custom{Sandbox: box.ID, Agent: box.Agent, Policy: box.Policy},

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,6 @@ import (
 // upstreamState is an exchange's way to the upstream and back.
 type upstreamState struct {
 	websocket bool
-	cancel    context.CancelFunc
 	sent      bool // the decision is recorded as allowed, an outcome follows
 	status    int
 	failure   string
@@ -41,11 +39,11 @@ func (g *Gateway) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respons
 
 // gotConn runs when a checked connection is there and nothing of the request has
 // been written: now the decision is recorded. Where that fails the connection is
-// closed, so that nothing can be written.
+// closed, so that nothing can be written; net/http may try others, and each of
+// them is closed too.
 func (ex *exchange) gotConn(info httptrace.GotConnInfo) {
 	if ex.record() != nil {
 		info.Conn.Close()
-		ex.upstream.cancel()
 	}
 }
 
