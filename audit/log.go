@@ -47,7 +47,8 @@ type Log struct {
 	spare   []byte // for the lines of the batch after the next
 	seq     uint64
 	size    int64
-	failed  error
+	last    error // of the last batch
+	failed  error // for good
 	closed  bool
 	idle    *sync.Cond // writing became false
 }
@@ -88,8 +89,8 @@ func Open(path string, opts Options) (*Log, error) {
 }
 
 // Append masks the record, numbers it (Custom.Seq) and returns when its line is
-// in the file, and on disk with Options.Sync. After a write error every Append
-// fails: a caller denies with audit_unavailable then.
+// in the file, and on disk with Options.Sync. On an error the
+// record is not in the log: a caller denies with audit_unavailable then.
 func (l *Log) Append(ctx context.Context, r *schemas.Record) error {
 	Mask(r)
 	buf := lines.Get().(*line)
@@ -161,7 +162,7 @@ func (l *Log) Close() error {
 		l.idle.Wait()
 	}
 	l.writeBatch()
-	return errors.Join(l.failed, l.file.Close())
+	return errors.Join(l.last, l.file.Close())
 }
 
 // add puts a line into the batch that waits. The caller holds the lock.

@@ -15,10 +15,10 @@ func (l *Log) writeBatch() {
 	l.batch, l.writing = newBatch(), true
 	l.batch.lines, l.spare = l.spare, nil
 	l.mu.Unlock()
-	n, err := l.writeLines(b.lines)
+	n, err, fatal := l.writeLines(b.lines)
 	l.mu.Lock()
 	l.size += int64(n)
-	if l.failed == nil {
+	if l.last = err; fatal {
 		l.failed = err
 	}
 	l.writing = false
@@ -31,22 +31,24 @@ func (l *Log) writeBatch() {
 
 // writeLines writes one batch and returns how much the file grew. What was
 // written in part is cut off again, so that no half line stands before a whole
-// one.
-func (l *Log) writeLines(lines []byte) (int, error) {
+// one. An error is fatal when it is not known any more what the file holds: a
+// full disk may have room again, a failed sync may have lost what it was for.
+func (l *Log) writeLines(lines []byte) (n int, err error, fatal bool) {
 	if l.failed != nil { // set by the writer before, which has ended
-		return 0, l.failed
+		return 0, l.failed, true
 	}
-	n, err := l.file.Write(lines)
+	n, err = l.file.Write(lines)
 	if err == nil && l.sync {
 		err = l.file.Sync()
+		fatal = err != nil
 	}
-	if err != nil {
-		if n > 0 {
-			_ = l.file.Truncate(l.size)
-		}
-		return 0, fmt.Errorf("write audit log: %w", err)
+	if err == nil {
+		return n, nil, false
 	}
-	return n, nil
+	if n > 0 && l.file.Truncate(l.size) != nil {
+		fatal = true
+	}
+	return 0, fmt.Errorf("write audit log: %w", err), fatal
 }
 
 // handOver lets a goroutine write what came in meanwhile, so that the caller who
