@@ -15,7 +15,7 @@ func (l *Log) writeBatch() {
 	l.batch, l.writing = newBatch(), true
 	l.batch.lines, l.spare = l.spare, nil
 	l.mu.Unlock()
-	n, err, fatal := l.writeLines(b.lines)
+	n, fatal, err := l.writeLines(b.lines)
 	l.mu.Lock()
 	l.size += int64(n)
 	if l.last = err; fatal {
@@ -33,9 +33,9 @@ func (l *Log) writeBatch() {
 // written in part is cut off again, so that no half line stands before a whole
 // one. An error is fatal when it is not known any more what the file holds: a
 // full disk may have room again, a failed sync may have lost what it was for.
-func (l *Log) writeLines(lines []byte) (n int, err error, fatal bool) {
+func (l *Log) writeLines(lines []byte) (n int, fatal bool, err error) {
 	if l.failed != nil { // set by the writer before, which has ended
-		return 0, l.failed, true
+		return 0, true, l.failed
 	}
 	n, err = l.file.Write(lines)
 	if err == nil && l.sync {
@@ -43,12 +43,12 @@ func (l *Log) writeLines(lines []byte) (n int, err error, fatal bool) {
 		fatal = err != nil
 	}
 	if err == nil {
-		return n, nil, false
+		return n, false, nil
 	}
 	if n > 0 && l.file.Truncate(l.size) != nil {
 		fatal = true
 	}
-	return 0, fmt.Errorf("write audit log: %w", err), fatal
+	return 0, fatal, fmt.Errorf("write audit log: %w", err)
 }
 
 // handOver lets a goroutine write what came in meanwhile, so that the caller who

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"context"
 	"net"
 	"sync"
+	"time"
 )
 
 // clientConn is one accepted connection. Whatever is layered over it (TLS, a
@@ -113,6 +115,20 @@ func (s *connSet) remove(c *clientConn, sandbox string) {
 func (s *connSet) closeSandbox(sandbox string) {
 	for _, c := range s.of(sandbox) {
 		c.Close()
+	}
+}
+
+// waitEmpty waits until every connection is closed or the context ends: HTTP/2
+// connections and spliced tunnels end on their own.
+func (s *connSet) waitEmpty(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for s.count() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

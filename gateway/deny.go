@@ -55,7 +55,11 @@ func (ex *exchange) writeDenial(status int) {
 
 // closes tells whether the connection ends with this answer: after a body that
 // was not read, after anything malformed, and when the whole tunnel is refused.
+// HTTP/2 ends a stream instead.
 func (ex *exchange) closes(status int) bool {
+	if ex.r.ProtoMajor == 2 {
+		return ex.tunnel != nil && ex.tunnel.refused
+	}
 	return ex.r.ContentLength != 0 || status != http.StatusForbidden ||
 		ex.tunnel == nil && ex.r.Method == http.MethodConnect ||
 		ex.tunnel != nil && ex.tunnel.refused || ex.r.Header.Get("Upgrade") != ""

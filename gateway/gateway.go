@@ -209,6 +209,7 @@ func (g *Gateway) drain() error {
 		g.log.Warn("requests were cut off", "after", g.cfg.Limits.DrainTimeout)
 		err = nil
 	}
+	g.conns.waitEmpty(ctx)
 	g.conns.closeAll()
 	_ = g.outer.Close()
 	_ = g.inner.server.Close()

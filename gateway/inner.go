@@ -1,10 +1,14 @@
 package gateway
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"sync"
+
+	"golang.org/x/net/http2"
 
 	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/schemas"
@@ -16,6 +20,7 @@ import (
 type innerServer struct {
 	g      *Gateway
 	server *http.Server
+	http2  *http2.Server
 	conns  chan net.Conn
 	done   chan struct{}
 	once   sync.Once
@@ -33,14 +38,24 @@ func newInnerServer(g *Gateway) *innerServer {
 
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" by itself
 	}
+	s.http2 = &http2.Server{MaxConcurrentStreams: 128}
+	if err := http2.ConfigureServer(s.server, s.http2); err != nil {
+		panic(err) // it fails for TLS settings only, and the server has none
+	}
 	return s
 }
 
 // protocols are what TLS offers to clients. The handlers assume no version.
-func (s *innerServer) protocols() []string { return []string{"http/1.1"} }
+func (s *innerServer) protocols() []string { return []string{"h2", "http/1.1"} }
 
 // serve hands a connection to the server, which closes it.
 func (s *innerServer) serve(c net.Conn, t *tunnel) {
+	if tc, ok := c.(*tls.Conn); ok && tc.ConnectionState().NegotiatedProtocol == "h2" {
+		s.http2.ServeConn(c, &http2.ServeConnOpts{
+			BaseConfig: s.server, Context: context.WithValue(s.g.base, tunnelKey{}, t),
+		})
+		return
+	}
 	hc := head.NewConn(c, t.innerOptions())
 	select {
 	case s.conns <- hc:
@@ -73,19 +88,31 @@ type innerAddr struct{}
 func (innerAddr) Network() string { return "tunnel" }
 func (innerAddr) String() string  { return "tunnel" }
 
+type tunnelKey struct{}
+
+// tunnelOf returns the tunnel of a request: HTTP/2 has no head scanner that
+// knows it.
+func tunnelOf(r *http.Request) *tunnel {
+	if t, ok := r.Context().Value(tunnelKey{}).(*tunnel); ok {
+		return t
+	}
+	return connOf(r).Owner().(*tunnel)
+}
+
 // serveInner decides one request inside a tunnel.
 func (g *Gateway) serveInner(w http.ResponseWriter, r *http.Request) {
-	hc := connOf(r)
-	t := hc.Owner().(*tunnel)
+	t := tunnelOf(r)
 	ex := g.newExchange(w, r, t)
 	ex.dest = t.dest
 	box, ok := g.registry.Running(t.box.ID)
 	if ex.box = box; !ok {
 		ex.box = t.box
 	}
-	if fault := hc.Fault(r); fault != nil {
-		ex.refuseFault(fault)
-		return
+	if hc := connOf(r); hc != nil {
+		if fault := hc.Fault(r); fault != nil {
+			ex.refuseFault(fault)
+			return
+		}
 	}
 	if !ok {
 		ex.refuse(schemas.CodeUnknownSandbox, "the sandbox has ended")

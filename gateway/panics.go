@@ -15,13 +15,15 @@ func (g *Gateway) panicked(w http.ResponseWriter, r *http.Request, v any) {
 	g.log.Error("panic while serving", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	g.metrics.panics.Inc()
 	ex := g.newExchange(w, r, nil)
-	if hc := connOf(r); hc != nil {
-		switch owner := hc.Owner().(type) {
-		case *tunnel:
-			ex.tunnel, ex.box, ex.dest = owner, owner.box, owner.dest
-		case *clientConn:
-			ex.box = g.owner(owner)
-		}
+	if hc := connOf(r); hc == nil {
+		ex.tunnel = tunnelOf(r)
+	} else if t, ok := hc.Owner().(*tunnel); ok {
+		ex.tunnel = t
+	} else if cc, ok := hc.Owner().(*clientConn); ok {
+		ex.box = g.owner(cc)
+	}
+	if t := ex.tunnel; t != nil {
+		ex.box, ex.dest = t.box, t.dest
 	}
 	ex.input.Path = r.URL.Path
 	ex.setRefusal(schemas.CodePolicyError, "the gateway failed while it served the request")

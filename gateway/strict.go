@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/canon"
 )
@@ -47,11 +48,36 @@ func checkStrict(r *http.Request) *misread {
 	if r.RequestURI == "*" {
 		return badRequest("the asterisk form of a request target")
 	}
+	if m := checkHTTP2(r); m != nil {
+		return m
+	}
 	for _, name := range []string{"X-Original-Url", "X-Rewrite-Url"} {
 		if _, ok := r.Header[name]; ok {
 			return badRequest(name + " asks for another path than the request target")
 		}
 	}
+	return nil
+}
+
+// checkHTTP2 holds requests of HTTP/2 to what package head demands of others.
+func checkHTTP2(r *http.Request) *misread {
+	if r.ProtoMajor != 2 {
+		return nil
+	}
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	switch {
+	case r.Method != strings.ToUpper(r.Method):
+		return &misread{http.StatusNotImplemented, schemas.CodeBadRequest, "methods are upper case"}
+	case len(path) > head.MaxPath || len(r.RequestURI) > head.MaxTarget:
+		return &misread{http.StatusRequestURITooLong, schemas.CodeBadRequest, "the request target is too long"}
+	case strings.ContainsFunc(r.RequestURI, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
+		return badRequest("the request target holds a byte that belongs percent-encoded")
+	case len(r.Header) > head.MaxHeaders:
+		return &misread{http.StatusRequestHeaderFieldsTooLarge, schemas.CodeBadRequest, "too many header fields"}
+	case len(r.Header["Host"]) > 0 && (len(r.Header["Host"]) > 1 || r.Header["Host"][0] != r.Host):
+		return badRequest("Host is not :authority")
+	}
+	delete(r.Header, "Host")
 	return nil
 }
 
@@ -83,7 +109,7 @@ func isWebSocket(r *http.Request) (bool, *misread) {
 	}
 	key := r.Header["Sec-Websocket-Key"]
 	switch {
-	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1):
+	case r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor != 1:
 		return false, badRequest("a WebSocket upgrade is a GET of HTTP/1.1")
 	case !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
 		return false, badRequest("a WebSocket upgrade without Connection: Upgrade")
