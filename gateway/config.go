@@ -60,6 +60,7 @@ type Limits struct {
 	HeaderBytes           int           `yaml:"header_bytes"`
 	HeaderTimeout         time.Duration `yaml:"header_timeout"`
 	HandshakeTimeout      time.Duration `yaml:"handshake_timeout"`
+	BodyTimeout           time.Duration `yaml:"body_timeout"` // for each piece
 	IdleTimeout           time.Duration `yaml:"idle_timeout"`
 	DrainTimeout          time.Duration `yaml:"drain_timeout"`
 }
@@ -82,6 +83,7 @@ func DefaultConfig() Config {
 			HeaderBytes:           64 << 10,
 			HeaderTimeout:         10 * time.Second,
 			HandshakeTimeout:      10 * time.Second,
+			BodyTimeout:           time.Minute,
 			IdleTimeout:           5 * time.Minute,
 			DrainTimeout:          10 * time.Second,
 		},
@@ -137,7 +139,7 @@ func (c *Config) Validate() error {
 		return errors.New("configuration: ca.dir and ca.cert exclude each other")
 	case c.Limits.Connections < 1 || c.Limits.ConnectionsPerSandbox < 1 || c.Limits.HeaderBytes < 1024:
 		return errors.New("configuration: limits.connections and connections_per_sandbox are at least 1, header_bytes at least 1024")
-	case c.Limits.HeaderTimeout <= 0 || c.Limits.HandshakeTimeout <= 0 || c.Limits.IdleTimeout <= 0:
+	case c.Limits.HeaderTimeout <= 0 || c.Limits.HandshakeTimeout <= 0 || c.Limits.BodyTimeout <= 0 || c.Limits.IdleTimeout <= 0:
 		return errors.New("configuration: time-outs are positive")
 	}
 	for name := range c.Resolve {

@@ -51,7 +51,7 @@ func (s *connSet) add(c net.Conn, socket string) (*clientConn, bool) {
 func (c *clientConn) claim(sandbox string) (ok, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sandbox != "" {
+	if c.sandbox != "" || c.closed {
 		return c.sandbox == sandbox, false
 	}
 	s := c.set

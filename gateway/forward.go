@@ -53,6 +53,8 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 	cleanRequest(out.Header, ws)
 	if out.ContentLength == 0 {
 		out.Body = http.NoBody
+	} else {
+		out.Body = &slowBody{ReadCloser: out.Body, control: http.NewResponseController(ex.w), timeout: ex.g.cfg.Limits.BodyTimeout}
 	}
 	w := &responseWriter{ResponseWriter: ex.w, ex: ex}
 	ex.g.proxy.ServeHTTP(w, out)

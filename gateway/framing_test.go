@@ -156,6 +156,54 @@ func TestF22_SlowHead(t *testing.T) {
 	w.oneRecord(schemas.CodeBadRequest)
 }
 
+func TestF23_SlowBody(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Limits.BodyTimeout = 100 * time.Millisecond })
+	tc := w.tunnel(w.api(), "api.test")
+	begun := time.Now()
+	io.WriteString(tc, "POST /x HTTP/1.1\r\nHost: "+w.api()+"\r\nContent-Length: 100\r\n\r\nabc")
+	io.Copy(io.Discard, tc)
+	if d := time.Since(begun); d > 3*time.Second {
+		t.Errorf("held for %v", d)
+	}
+}
+
+func TestF23_SlowReader(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Limits.BodyTimeout = 200 * time.Millisecond })
+	gone := make(chan struct{})
+	w.origin.handle(func(rw http.ResponseWriter, r *http.Request) {
+		defer close(gone)
+		for buf := make([]byte, 1<<20); ; {
+			if _, err := rw.Write(buf); err != nil {
+				return
+			}
+		}
+	})
+	tc := w.tunnel(w.api(), "api.test")
+	io.WriteString(tc, w.get("/x")) // and reads nothing
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Error("the upstream still sends")
+	}
+}
+
+// TestF23_SlowUpstream holds that only the client is hurried.
+func TestF23_SlowUpstream(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Limits.BodyTimeout = 50 * time.Millisecond })
+	w.origin.handle(func(rw http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		for range 3 {
+			time.Sleep(150 * time.Millisecond)
+			io.WriteString(rw, "event\n")
+			rw.(http.Flusher).Flush()
+		}
+	})
+	resp, body := w.inTunnel("POST", "POST /x HTTP/1.1\r\nHost: "+w.api()+"\r\nContent-Length: 3\r\n\r\nabc")
+	if resp.StatusCode != 200 || strings.Count(body, "event") != 3 {
+		t.Errorf("%s %q", resp.Status, body)
+	}
+}
+
 func TestF24_ConnectionsPerSandbox(t *testing.T) {
 	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Limits.ConnectionsPerSandbox = 2 })
 	first := w.tunnel(w.api(), "api.test")

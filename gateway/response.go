@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
+	"time"
 )
 
 // responseWriter is what goproxy writes a response to. It counts, keeps what was
@@ -16,12 +18,15 @@ type responseWriter struct {
 	ex       *exchange
 	bytes    int64
 	stream   bool
+	length   int64
 	hijacked net.Conn
 }
 
 // WriteHeader sends the head; a body without a length is a stream.
 func (w *responseWriter) WriteHeader(status int) {
-	w.stream = w.Header().Get("Content-Length") == ""
+	length := w.Header().Get("Content-Length")
+	w.stream = length == ""
+	w.length, _ = strconv.ParseInt(length, 10, 64)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -38,6 +43,11 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // ReadFrom sends a whole body. One of known length goes through the server's own
 // buffers.
 func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
+	if w.stream || w.length >= patientBelow {
+		control := http.NewResponseController(w.ResponseWriter)
+		r = &impatient{Reader: r, control: control, timeout: w.ex.g.cfg.Limits.BodyTimeout}
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+	}
 	if rf, ok := w.ResponseWriter.(io.ReaderFrom); ok && !w.stream {
 		n, err := rf.ReadFrom(r)
 		w.bytes += n
