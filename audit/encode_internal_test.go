@@ -17,9 +17,13 @@ func TestEncodeIsJSON(t *testing.T) {
 	full := schemas.Record{
 		Labels: map[string]string{"id": "g", "app": "x"}, DecisionID: "d", Bundles: map[string]schemas.BundleInfo{"b": {Revision: "r"}},
 		Path: "openshell/decision", Erased: []string{"/e"}, Masked: []string{"/m", "/n"}, Metrics: map[string]int64{"t": 5, "a": -1}, Timestamp: at,
-		Input: &schemas.DecisionInput{Kind: schemas.KindNetwork, Policy: "p", Sandbox: schemas.Sandbox{ID: "sb-a", Agent: "claude", Home: "/h"},
-			Network: &schemas.NetworkInput{Scheme: "https", Host: "h", Port: 443, Method: "GET", Path: "/é\n\"<&>\\\x7f\u2028\xff", Query: map[string][]string{"b": {"1", "2"}, "a": {}},
-				WebSocket: true, ContentLength: -1, Binary: "/b", Ancestors: []string{"/c"}, Authority: "h", Parent: "p", HostParent: "q", Dir: "/d/", Segments: []string{"d"}, Folded: form, Split: form}},
+		Input: &schemas.DecisionInput{
+			Kind: schemas.KindNetwork, Policy: "p", Sandbox: schemas.Sandbox{ID: "sb-a", Agent: "claude", Home: "/h"},
+			Network: &schemas.NetworkInput{
+				Scheme: "https", Host: "h", Port: 443, Method: "GET", Path: "/é\n\"<&>\\\x7f\u2028\xff", Query: map[string][]string{"b": {"1", "2"}, "a": {}},
+				WebSocket: true, ContentLength: -1, Binary: "/b", Ancestors: []string{"/c"}, Authority: "h", Parent: "p", HostParent: "q", Dir: "/d/", Segments: []string{"d"}, Folded: form, Split: form,
+			},
+		},
 		Result: &schemas.Decision{Allow: true, Mode: schemas.ModeAudit, Code: "c", Message: "m", Rule: "r", Source: &schemas.Source{File: "f", Line: 3}, Policy: "p", Revision: "v", Hint: "h"},
 		Custom: schemas.Custom{Type: "decision", Sandbox: "sb-a", Agent: "claude", Policy: "p", Rule: "r", Code: "c", Mode: "enforce", Reason: "why", Outcome: &schemas.Outcome{Status: 200, Bytes: 5, DurationMS: 7, Error: "e"}},
 	}
@@ -47,9 +51,11 @@ func TestEncodeIsJSON(t *testing.T) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	r := &schemas.Record{Labels: map[string]string{"id": "g"}, DecisionID: "0123456789", Timestamp: time.Now(),
+	r := &schemas.Record{
+		Labels: map[string]string{"id": "g"}, DecisionID: "0123456789", Timestamp: time.Now(),
 		Input:  &schemas.DecisionInput{Network: &schemas.NetworkInput{Host: "api.github.com", Path: "/repos/org/app", Segments: []string{"repos", "org", "app"}}},
-		Result: &schemas.Decision{Allow: true}}
+		Result: &schemas.Decision{Allow: true},
+	}
 	l := new(line)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -43,7 +43,10 @@ func Follow(ctx context.Context, path string, f Filter, fn func(*schemas.Record)
 		case <-ctx.Done():
 			return nil
 		case <-w.Events:
-		case <-w.Errors:
+		case _, open := <-w.Errors: // an overflow: look at the file
+			if !open {
+				return nil
+			}
 		case <-tick.C:
 		}
 	}

@@ -22,10 +22,14 @@ func record(at string, n schemas.NetworkInput, code schemas.Code, methods ...str
 	return &schemas.Record{
 		Timestamp: ts,
 		Input:     &schemas.DecisionInput{Kind: schemas.KindNetwork, Network: &n},
-		Result: &schemas.Decision{Allow: code == schemas.CodeAllowed, Mode: schemas.ModeEnforce, Code: code,
-			Rule: "outbound[0]", Source: &schemas.Source{File: "policies/github-readonly.yaml", Line: 10}},
-		Custom: schemas.Custom{Type: schemas.RecordDecision, Code: code, Rule: "outbound[0]",
-			Reason: audit.Reason(code, n.Method, methods)},
+		Result: &schemas.Decision{
+			Allow: code == schemas.CodeAllowed, Mode: schemas.ModeEnforce, Code: code,
+			Rule: "outbound[0]", Source: &schemas.Source{File: "policies/github-readonly.yaml", Line: 10},
+		},
+		Custom: schemas.Custom{
+			Type: schemas.RecordDecision, Code: code, Rule: "outbound[0]",
+			Reason: audit.Reason(code, n.Method, methods),
+		},
 	}
 }
 
@@ -65,7 +69,8 @@ func TestLineForms(t *testing.T) {
 	rename.Input = &schemas.DecisionInput{Kind: schemas.KindFile, File: &schemas.FileInput{Op: schemas.OpRename, Path: "/a", Target: &schemas.FileTarget{Path: "/b"}}}
 	exec := record(at, schemas.NetworkInput{}, schemas.CodeBlockedCommand)
 	exec.Input = &schemas.DecisionInput{Kind: schemas.KindExec, Exec: &schemas.ExecInput{Commands: []schemas.Command{
-		{Program: "curl", Args: []string{"https://x.sh", "a b"}}, {Program: "bash", Args: []string{}}}}}
+		{Program: "curl", Args: []string{"https://x.sh", "a b"}}, {Program: "bash", Args: []string{}},
+	}}}
 	nothing := record(at, schemas.NetworkInput{}, schemas.CodeUnknownSandbox)
 	nothing.Input = nil
 	tests := []struct {

@@ -29,7 +29,8 @@ func sample(path string) *schemas.Record {
 	return &schemas.Record{
 		Labels: map[string]string{"id": "g1"}, DecisionID: "d1", Path: "openshell/decision",
 		Input: &schemas.DecisionInput{Kind: schemas.KindNetwork, Network: &schemas.NetworkInput{
-			Scheme: "https", Host: "api.github.com", Port: 443, Method: "GET", Path: path}},
+			Scheme: "https", Host: "api.github.com", Port: 443, Method: "GET", Path: path,
+		}},
 		Result:    &schemas.Decision{Allow: true, Mode: schemas.ModeEnforce, Code: schemas.CodeAllowed},
 		Timestamp: time.Now(),
 		Custom:    schemas.Custom{Type: schemas.RecordDecision, Sandbox: "sb-a1b2c3", Code: schemas.CodeAllowed},

@@ -27,12 +27,16 @@ func TestMaskTakesSecretsOut(t *testing.T) {
 	for _, s := range secrets {
 		low := strings.ToLower(s)
 		form := schemas.PathForm{Path: "/x/" + low, Dir: "/x/" + low + "/", Segments: []string{"x", low}}
-		in := &schemas.DecisionInput{Kind: schemas.KindNetwork, Network: &schemas.NetworkInput{
-			Path: "/x/" + s, Dir: "/x/" + s + "/", Segments: []string{"x", s}, Folded: form, Split: form,
-			Query: map[string][]string{"q": {s, "harmless"}, s: {"v"}},
-		}, Exec: &schemas.ExecInput{Commands: []schemas.Command{{Args: []string{"-H", "Authorization: Bearer " + s},
-			Line: "-H\x00" + s + "\x00", Operand: []string{s}, Options: []string{"--token=" + s}}}},
-			File: &schemas.FileInput{Path: "/workspace/" + s, Lexical: "/workspace/" + s}}
+		in := &schemas.DecisionInput{
+			Kind: schemas.KindNetwork, Network: &schemas.NetworkInput{
+				Path: "/x/" + s, Dir: "/x/" + s + "/", Segments: []string{"x", s}, Folded: form, Split: form,
+				Query: map[string][]string{"q": {s, "harmless"}, s: {"v"}},
+			}, Exec: &schemas.ExecInput{Commands: []schemas.Command{{
+				Args: []string{"-H", "Authorization: Bearer " + s},
+				Line: "-H\x00" + s + "\x00", Operand: []string{s}, Options: []string{"--token=" + s},
+			}}},
+			File: &schemas.FileInput{Path: "/workspace/" + s, Lexical: "/workspace/" + s},
+		}
 		r := &schemas.Record{Input: in, Result: &schemas.Decision{Message: "/x/" + s + " matches no path"}}
 		before, _ := json.Marshal(in)
 		audit.Mask(r)
@@ -59,8 +63,10 @@ func TestMaskTakesSecretsOut(t *testing.T) {
 }
 
 func TestMaskLeavesOrdinaryText(t *testing.T) {
-	for _, s := range []string{"/repos/org/task-list-for-everyone-here", "/risk-assessment-of-the-year-2026",
-		"/asia/pacific", "/sk-8", "/keyjar/eyja", "/npm_modules"} {
+	for _, s := range []string{
+		"/repos/org/task-list-for-everyone-here", "/risk-assessment-of-the-year-2026",
+		"/asia/pacific", "/sk-8", "/keyjar/eyja", "/npm_modules",
+	} {
 		if got := audit.MaskText(s); got != s {
 			t.Errorf("%q became %q", s, got)
 		}

@@ -30,8 +30,10 @@ type connSet struct {
 }
 
 func newConnSet(max, perSandbox int) *connSet {
-	return &connSet{max: max, perID: perSandbox,
-		all: map[*clientConn]struct{}{}, bySandbox: map[string]map[*clientConn]struct{}{}}
+	return &connSet{
+		max: max, perID: perSandbox,
+		all: map[*clientConn]struct{}{}, bySandbox: map[string]map[*clientConn]struct{}{},
+	}
 }
 
 // add admits a connection; false when there are too many in all.

@@ -140,7 +140,7 @@ func (ex *exchange) refuseError(err error) {
 	case errors.As(err, &m):
 		code, status = m.code, m.status
 	case errors.As(err, &c):
-		code = c.Code
+		code, status = c.Code, c.Status
 	}
 	ex.setRefusal(code, err.Error())
 	if status == 0 {

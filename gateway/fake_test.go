@@ -42,8 +42,10 @@ type fakeEngine struct {
 func newFakeEngine(tlsPort, plainPort int) *fakeEngine {
 	get := []string{"GET", "HEAD"}
 	rule := func(id, host, scheme string, port int, methods []string, paths ...string) fakeRule {
-		return fakeRule{RuleInfo: rego.RuleInfo{ID: id, Effect: "allow", Host: host, Methods: methods, File: "p.yaml", Line: 7, Mode: schemas.ModeEnforce},
-			scheme: scheme, ports: []int{port}, paths: paths}
+		return fakeRule{
+			RuleInfo: rego.RuleInfo{ID: id, Effect: "allow", Host: host, Methods: methods, File: "p.yaml", Line: 7, Mode: schemas.ModeEnforce},
+			scheme:   scheme, ports: []int{port}, paths: paths,
+		}
 	}
 	pass := rule("pass", "pass.test", "https", tlsPort, nil)
 	pass.Passthrough = true

@@ -239,8 +239,10 @@ func (w *world) tunnel(authority, sni string) *tls.Conn {
 		w.tb.Fatalf("CONNECT %s: %s", authority, resp.Status)
 	}
 	host, _, _ := net.SplitHostPort(authority)
-	tc := tls.Client(c, &tls.Config{ServerName: sni, RootCAs: w.roots, InsecureSkipVerify: sni == "",
-		VerifyConnection: func(s tls.ConnectionState) error { return s.PeerCertificates[0].VerifyHostname(host) }})
+	tc := tls.Client(c, &tls.Config{
+		ServerName: sni, RootCAs: w.roots, InsecureSkipVerify: sni == "",
+		VerifyConnection: func(s tls.ConnectionState) error { return s.PeerCertificates[0].VerifyHostname(host) },
+	})
 	if err := tc.Handshake(); err != nil {
 		w.tb.Fatal(err)
 	}

@@ -75,9 +75,11 @@ func TestConnRefusesTheSecondRequest(t *testing.T) {
 }
 
 func TestConnBodyFaults(t *testing.T) {
-	for _, body := range []string{"3;ext=\"a\r\nb\"\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n",
+	for _, body := range []string{
+		"3;ext=\"a\r\nb\"\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n",
 		"00000000000000003\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "-1\r\n", "\r\n",
-		"3 \r\nabc\r\n0\r\n\r\n", "0\r\n bad: trailer\r\n\r\n"} {
+		"3 \r\nabc\r\n0\r\n\r\n", "0\r\n bad: trailer\r\n\r\n",
+	} {
 		wire := "POST /3 HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n" + body
 		c := head.NewConn(&script{data: []byte(wire), piece: 7}, head.Options{})
 		if _, err := io.ReadAll(c); !errors.Is(err, head.ErrBody) {
