@@ -1,0 +1,29 @@
+package canon
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// Error says why something has no canonical form. It is a denial, not a fault:
+// Code and Detail are what the client is told.
+type Error struct {
+	Code   schemas.Code
+	Detail string
+	// Status is the HTTP status that says more than the code's own: 405, 414 or
+	// 501; else 400.
+	Status int
+}
+
+// Error returns the detail.
+func (e *Error) Error() string { return e.Detail }
+
+func refuse(format string, args ...any) *Error {
+	return refuseStatus(http.StatusBadRequest, format, args...)
+}
+
+func refuseStatus(status int, format string, args ...any) *Error {
+	return &Error{Code: schemas.CodeBadRequest, Detail: fmt.Sprintf(format, args...), Status: status}
+}
