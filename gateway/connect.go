@@ -100,7 +100,7 @@ func (c *replayConn) Read(p []byte) (int, error) {
 // replay takes the connection out from under the server and the head scanner,
 // with what both of them hold.
 func replay(c net.Conn, buf *bufio.ReadWriter) *replayConn {
-	first, _ := buf.Reader.Peek(buf.Reader.Buffered())
+	first, _ := buf.Peek(buf.Reader.Buffered())
 	r := &replayConn{Conn: c, first: bytes.Clone(first)}
 	if hc, ok := c.(*head.Conn); ok {
 		under, rest := hc.Detach()

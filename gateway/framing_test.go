@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -314,7 +313,7 @@ func TestClientGoneCancelsTheUpstream(t *testing.T) {
 	tc := w.tunnel(w.api(), "api.test")
 	io.WriteString(tc, w.get("/x"))
 	w.wait(func() bool { return w.origin.requests.Load() == 1 })
-	tc.NetConn().(net.Conn).Close()
+	tc.NetConn().Close()
 	select {
 	case <-gone:
 	case <-time.After(5 * time.Second):

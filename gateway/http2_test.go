@@ -1,34 +1,34 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
-
-	"golang.org/x/net/http2"
 
 	"github.com/openshell-policy/openshell/schemas"
 )
 
 // http2Tunnel opens a tunnel in which the client speaks HTTP/2.
-func http2Tunnel(t *testing.T, w *world, authority, sni string) *http2.ClientConn {
+func http2Tunnel(t *testing.T, w *world, authority, sni string) http.RoundTripper {
 	t.Helper()
-	c := w.dial()
-	w.connect(c, authority)
-	tc := tls.Client(c, &tls.Config{ServerName: sni, RootCAs: w.roots, NextProtos: []string{"h2"}})
-	if err := tc.Handshake(); err != nil {
-		t.Fatal(err)
+	tr := &http.Transport{
+		ForceAttemptHTTP2: true,
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+			c := w.dial()
+			w.connect(c, authority)
+			tc := tls.Client(c, &tls.Config{ServerName: sni, RootCAs: w.roots, NextProtos: []string{"h2"}})
+			return tc, tc.Handshake()
+		},
 	}
-	cc, err := new(http2.Transport).NewClientConn(tc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cc
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
 }
 
-func roundTrip2(t *testing.T, cc *http2.ClientConn, method, url string, edit func(*http.Request)) (*http.Response, string) {
+func roundTrip2(t *testing.T, cc http.RoundTripper, method, url string, edit func(*http.Request)) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, nil)
 	if err != nil {
@@ -52,8 +52,8 @@ func roundTrip2(t *testing.T, cc *http2.ClientConn, method, url string, edit fun
 func TestHTTP2(t *testing.T) {
 	w := newWorld(t)
 	cc := http2Tunnel(t, w, w.api(), "api.test")
-	if resp, body := roundTrip2(t, cc, "GET", "https://"+w.api()+"/x?q=1", nil); resp.StatusCode != 200 || body != "GET /x?q=1 0" {
-		t.Errorf("%s %q", resp.Status, body)
+	if resp, body := roundTrip2(t, cc, "GET", "https://"+w.api()+"/x?q=1", nil); resp.StatusCode != 200 || body != "GET /x?q=1 0" || resp.ProtoMajor != 2 {
+		t.Errorf("%s %s %q", resp.Proto, resp.Status, body)
 	}
 	if resp, body := roundTrip2(t, cc, "GET", "https://"+w.api()+"/none", nil); resp.StatusCode != 403 || !strings.Contains(body, "path_not_allowed") {
 		t.Errorf("%s %q", resp.Status, body)

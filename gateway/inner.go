@@ -1,14 +1,11 @@
 package gateway
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"sync"
-
-	"golang.org/x/net/http2"
 
 	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/schemas"
@@ -20,7 +17,6 @@ import (
 type innerServer struct {
 	g      *Gateway
 	server *http.Server
-	http2  *http2.Server
 	conns  chan net.Conn
 	done   chan struct{}
 	once   sync.Once
@@ -34,13 +30,10 @@ func newInnerServer(g *Gateway) *innerServer {
 		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
 		IdleTimeout:       g.cfg.Limits.IdleTimeout,
 		MaxHeaderBytes:    g.cfg.Limits.HeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
 		ErrorLog:          g.serverLog(),
 
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" by itself
-	}
-	s.http2 = &http2.Server{MaxConcurrentStreams: 128}
-	if err := http2.ConfigureServer(s.server, s.http2); err != nil {
-		panic(err) // it fails for TLS settings only, and the server has none
 	}
 	return s
 }
@@ -48,19 +41,16 @@ func newInnerServer(g *Gateway) *innerServer {
 // protocols are what TLS offers to clients. The handlers assume no version.
 func (s *innerServer) protocols() []string { return []string{"h2", "http/1.1"} }
 
-// serve hands a connection to the server, which closes it.
+// serve hands a connection to the server, which closes it. net/http takes HTTP/2
+// from a *tls.Conn only; for HTTP/1 the head scanner goes over it.
 func (s *innerServer) serve(c net.Conn, t *tunnel) {
-	if tc, ok := c.(*tls.Conn); ok && tc.ConnectionState().NegotiatedProtocol == "h2" {
-		s.http2.ServeConn(c, &http2.ServeConnOpts{
-			BaseConfig: s.server, Context: context.WithValue(s.g.base, tunnelKey{}, t),
-		})
-		return
+	if tc, ok := c.(*tls.Conn); !ok || tc.ConnectionState().NegotiatedProtocol != "h2" {
+		c = head.NewConn(c, t.innerOptions())
 	}
-	hc := head.NewConn(c, t.innerOptions())
 	select {
-	case s.conns <- hc:
+	case s.conns <- c:
 	case <-s.done:
-		hc.Close()
+		c.Close()
 	}
 }
 
@@ -88,15 +78,16 @@ type innerAddr struct{}
 func (innerAddr) Network() string { return "tunnel" }
 func (innerAddr) String() string  { return "tunnel" }
 
-type tunnelKey struct{}
-
-// tunnelOf returns the tunnel of a request: HTTP/2 has no head scanner that
-// knows it.
+// tunnelOf returns the tunnel of a request.
 func tunnelOf(r *http.Request) *tunnel {
-	if t, ok := r.Context().Value(tunnelKey{}).(*tunnel); ok {
+	switch c := r.Context().Value(connKey{}).(type) {
+	case *head.Conn:
+		t, _ := c.Owner().(*tunnel)
 		return t
+	case *tls.Conn:
+		return c.NetConn().(*leafConn).t
 	}
-	return connOf(r).Owner().(*tunnel)
+	return nil
 }
 
 // serveInner decides one request inside a tunnel.

@@ -121,7 +121,10 @@ func (g *Gateway) openSocket(id string) (string, error) {
 	g.socketsMu.Lock()
 	g.sockets[id] = l
 	g.socketsMu.Unlock()
-	go g.serveProxy(&proxyListener{Listener: l, g: g, socket: id})
+	go func() {
+		err := g.serveProxy(&proxyListener{Listener: l, g: g, socket: id})
+		g.log.Debug("socket closed", "sandbox", id, "reason", err)
+	}()
 	return path, nil
 }
 

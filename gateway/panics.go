@@ -15,12 +15,8 @@ func (g *Gateway) panicked(w http.ResponseWriter, r *http.Request, v any) {
 	g.log.Error("panic while serving", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	g.metrics.panics.Inc()
 	ex := g.newExchange(w, r, nil)
-	if hc := connOf(r); hc == nil {
-		ex.tunnel = tunnelOf(r)
-	} else if t, ok := hc.Owner().(*tunnel); ok {
-		ex.tunnel = t
-	} else if cc, ok := hc.Owner().(*clientConn); ok {
-		ex.box = g.owner(cc)
+	if ex.tunnel = tunnelOf(r); ex.tunnel == nil {
+		ex.box = g.owner(connOf(r).Owner().(*clientConn))
 	}
 	if t := ex.tunnel; t != nil {
 		ex.box, ex.dest = t.box, t.dest

@@ -110,6 +110,17 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+func TestWatchIgnoresNeighbours(t *testing.T) {
+	w, file := watched(t)
+	neighbour := filepath.Join(filepath.Dir(filepath.Dir(file)), "audit.ndjson")
+	w.engine.add("1", w.engine.current.Load().without("p", "ws")) // what a reload would load now
+	write(t, neighbour)
+	time.Sleep(150 * time.Millisecond)
+	if n := w.g.Ready().Generation; n != 1 {
+		t.Errorf("generation %d: a file beside the policies was taken for one", n)
+	}
+}
+
 func write(t *testing.T, file string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte("2"), 0o644); err != nil {

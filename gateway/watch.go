@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -35,24 +36,44 @@ func (g *Gateway) watch(ctx context.Context) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
+	armed := false // a stream of events must not put it off for ever
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-w.Events:
-			if !e.Has(fsnotify.Chmod) || e.Op != fsnotify.Chmod {
+			if !armed && e.Op != fsnotify.Chmod && concerns(e.Name, paths) {
+				armed = true
 				timer.Reset(debounce)
 			}
 		case err := <-w.Errors:
 			g.log.Warn("watch policies", "error", err)
+			armed = true
 			timer.Reset(debounce) // events may be lost: look
 		case <-timer.C:
+			armed = false
 			for _, p := range paths {
 				_ = watchPath(w, p) // folders that are new since; gone ones come back through the parent
 			}
 			_, _ = g.Reload(ctx) // logged, and in /readyz
 		}
 	}
+}
+
+// concerns tells whether an event is about a watched path or what is below it:
+// the folder around may also hold the log. "..data" is the link by which
+// Kubernetes swaps the files beside it.
+func concerns(name string, paths []string) bool {
+	for _, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil || name == abs || strings.HasPrefix(name, abs+string(filepath.Separator)) {
+			return true
+		}
+		if name == filepath.Join(filepath.Dir(abs), "..data") {
+			return true
+		}
+	}
+	return false
 }
 
 func watchPath(w *fsnotify.Watcher, path string) error {
