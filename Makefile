@@ -17,7 +17,7 @@ COUNT    ?= 1
 TOOLS    := $(CURDIR)/.cache/bin
 COMMANDS := openshell openshell-policy openshell-gateway
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X main.version=$(VERSION)
+LDFLAGS  := -s -w -X github.com/openshell-policy/openshell/internal/cli.version=$(VERSION)
 
 GOLANGCI_VERSION := v2.15.0
 
