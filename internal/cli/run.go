@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,21 @@ func Run(ctx context.Context, root *cobra.Command) int {
 		return ExitOK
 	}
 	PrintError(cmd.ErrOrStderr(), err)
-	return StatusOf(err)
+	status := StatusOf(err)
+	if other, ok := cmd.Annotations[statusAnnotation]; ok && status == ExitError {
+		status, _ = strconv.Atoi(other)
+	}
+	return status
+}
+
+// statusAnnotation holds what a command ends with where others end with
+// ExitError.
+const statusAnnotation = "openshell/exit-status"
+
+// FailWith makes a command end with the status where others end with 2, because
+// it passes the status of another command through.
+func FailWith(cmd *cobra.Command, status int) {
+	cmd.Annotations = map[string]string{statusAnnotation: strconv.Itoa(status)}
 }
 
 // prepare makes cobra leave the printing to us, all the way down.

@@ -1,0 +1,110 @@
+package analysis
+
+import (
+	"context"
+	"errors"
+
+	"github.com/openshell-policy/openshell/rego"
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
+)
+
+// Question is one of a request, a file operation ("write /p"), a command line
+// and a whole input, asked of a policy.
+type Question struct {
+	Policy  string
+	Agent   string
+	Request *schemas.TestRequest
+	File    string
+	Command string
+	Input   *schemas.DecisionInput
+}
+
+// Answer is the decision, and the canonical inputs that it was made on: several
+// where a request can be read in several ways, none where it is malformed.
+type Answer struct {
+	Decision schemas.Decision
+	Inputs   []schemas.DecisionInput
+	Decided  int // the input that decided
+}
+
+// ErrNoQuestion is returned for a question that asks nothing.
+var ErrNoQuestion = errors.New("one of a request, a file operation and a command is needed")
+
+// Ask decides a question. What is malformed is denied as the gateway denies it;
+// an error says that the question itself makes no sense, such as a URL that is
+// none.
+func Ask(ctx context.Context, g *rego.Generation, q Question) (Answer, error) {
+	inputs, err := q.inputs()
+	var malformed *canon.Error
+	if errors.As(err, &malformed) {
+		return Answer{Decision: refused(g, q.Policy, malformed)}, nil
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Inputs: inputs}
+	if q.Request == nil {
+		a.Decision = g.Decide(ctx, &inputs[0])
+		return a, nil
+	}
+	readings := make([]schemas.NetworkInput, len(inputs))
+	for i := range inputs {
+		readings[i] = *inputs[i].Network
+	}
+	a.Decision, a.Decided = g.DecideReadings(ctx, inputs[0], readings)
+	return a, nil
+}
+
+func (q Question) inputs() ([]schemas.DecisionInput, error) {
+	in := schemas.DecisionInput{Policy: q.Policy, Sandbox: schemas.Sandbox{Agent: q.Agent}}
+	var err error
+	switch {
+	case q.Request != nil:
+		return q.readings(in)
+	case q.File != "":
+		in.Kind = schemas.KindFile
+		in.File, err = canon.ParseFile(q.File)
+	case q.Command != "":
+		in.Kind = schemas.KindExec
+		in.Exec, err = canon.CommandText(q.Command, canon.Shell{Hook: true})
+	case q.Input != nil:
+		in = *q.Input
+		if in.Policy == "" {
+			in.Policy = q.Policy
+		}
+	default:
+		err = ErrNoQuestion
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []schemas.DecisionInput{in}, nil
+}
+
+func (q Question) readings(in schemas.DecisionInput) ([]schemas.DecisionInput, error) {
+	r, err := canon.ParseRequest(q.Request.Method, q.Request.URL)
+	if err != nil {
+		return nil, err
+	}
+	r.WebSocket, r.Binary, r.Ancestors = q.Request.WebSocket, q.Request.Binary, q.Request.Ancestors
+	c, err := canon.Network(r)
+	if err != nil {
+		return nil, err
+	}
+	in.Kind = schemas.KindNetwork
+	inputs := make([]schemas.DecisionInput, len(c.Readings))
+	for i := range c.Readings {
+		inputs[i] = in
+		inputs[i].Network = &c.Readings[i]
+	}
+	return inputs, nil
+}
+
+// refused is the decision on what never becomes an input.
+func refused(g *rego.Generation, policy string, e *canon.Error) schemas.Decision {
+	return schemas.Decision{
+		Mode: schemas.ModeEnforce, Code: e.Code, Message: e.Detail, Rule: schemas.RuleDefault,
+		Policy: policy, Revision: g.Revision(),
+	}
+}

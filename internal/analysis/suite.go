@@ -1,0 +1,152 @@
+package analysis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/openshell-policy/openshell/compiler"
+	"github.com/openshell-policy/openshell/compiler/diag"
+	"github.com/openshell-policy/openshell/compiler/parse"
+	"github.com/openshell-policy/openshell/internal/policyset"
+	"github.com/openshell-policy/openshell/rego"
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// Suite is one test file that was run, or could not be.
+type Suite struct {
+	File  string       `json:"file"`
+	Cases []CaseResult `json:"cases"`
+	// Diagnostics are what is wrong with the test file or its policies; with an
+	// error among them no case was run.
+	Diagnostics []diag.Diagnostic `json:"diagnostics,omitempty"`
+	// Sources holds the text that diagnostics point into.
+	Sources map[string][]byte `json:"-"`
+}
+
+// Ran tells whether the cases were run.
+func (s *Suite) Ran() bool { return !diag.HasErrors(s.Diagnostics) }
+
+// Failed counts the cases that failed.
+func (s *Suite) Failed() int {
+	n := 0
+	for _, c := range s.Cases {
+		if !c.Pass {
+			n++
+		}
+	}
+	return n
+}
+
+// RunSuite runs one test file. An error is I/O; what is wrong with the files is
+// in the suite's diagnostics.
+func RunSuite(ctx context.Context, file string) (*Suite, error) {
+	sources, err := policyset.Read(file)
+	if err != nil {
+		return nil, err
+	}
+	test := sources[0]
+	s := &Suite{File: test.Name, Cases: []CaseResult{}, Sources: map[string][]byte{test.Name: test.Data}}
+	docs, ds := parse.File(test.Name, test.Data)
+	s.Diagnostics = ds
+	if !s.Ran() {
+		return s, nil
+	}
+	for _, doc := range docs {
+		if doc.Test == nil {
+			d := diag.New("OSP1006", doc.Pos("kind"), "a test file holds documents of kind PolicyTest", "write `kind: PolicyTest`, or give the policy to compile")
+			s.Diagnostics = append(s.Diagnostics, d)
+			continue
+		}
+		if err := s.run(ctx, filepath.Dir(file), doc); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Suite) run(ctx context.Context, dir string, doc *parse.Document) error {
+	sources, err := policyFiles(dir, doc)
+	if err != nil {
+		return err
+	}
+	sources, with := withPolicies(sources, doc.Test.Spec)
+	result := policyset.Compile(sources, compiler.Options{})
+	for name, text := range result.Sources {
+		s.Sources[name] = text
+	}
+	s.Diagnostics = append(s.Diagnostics, result.Diagnostics...)
+	if result.Bundle == nil {
+		return nil
+	}
+	engine := rego.New(rego.Options{CacheSize: -1})
+	g, err := engine.Load(result.Bundle)
+	if err != nil {
+		return fmt.Errorf("load the compiled policies: %w", err)
+	}
+	s.Cases = append(s.Cases, runCases(ctx, g, doc, with)...)
+	return nil
+}
+
+// policyFiles reads the files that a test names, relative to its own folder.
+func policyFiles(dir string, doc *parse.Document) ([]compiler.Source, error) {
+	var sources []compiler.Source
+	for i, p := range doc.Test.Spec.Policies {
+		read, err := policyset.Read(filepath.Join(dir, filepath.FromSlash(p)))
+		if err != nil {
+			pos := doc.Pos("spec", "policies", i)
+			return nil, fmt.Errorf("%s:%d:%d: %w", pos.File, pos.Line, pos.Col, err)
+		}
+		sources = append(sources, read...)
+	}
+	slices.SortFunc(sources, func(a, b compiler.Source) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(sources, func(a, b compiler.Source) bool { return a.Name == b.Name }), nil
+}
+
+// RunSuites runs files at the same time, at most as many as limit, and returns
+// the suites in the order of the files.
+func RunSuites(ctx context.Context, files []string, limit int) ([]*Suite, error) {
+	suites := make([]*Suite, len(files))
+	errs := make([]error, len(files))
+	slots := make(chan struct{}, max(limit, 1))
+	var wg sync.WaitGroup
+	for i, f := range files {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			suites[i], errs[i] = RunSuite(ctx, f)
+		})
+	}
+	wg.Wait()
+	return suites, errors.Join(errs...)
+}
+
+// joined names the policy that stands for one with others beside it.
+func joined(policy string, with []string) string {
+	return policy + "." + strings.Join(with, ".") + ".joined"
+}
+
+// withPolicies adds a policy that extends both for every case that puts others
+// beside its own.
+func withPolicies(sources []compiler.Source, spec schemas.PolicyTestSpec) ([]compiler.Source, map[string]bool) {
+	seen := map[string]bool{}
+	for _, c := range spec.Cases {
+		policy := cmp.Or(c.Policy, spec.Policy)
+		if len(c.With) == 0 || policy == "" || seen[joined(policy, c.With)] {
+			continue
+		}
+		name := joined(policy, c.With)
+		seen[name] = true
+		text := fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: %q}\nspec: {extends: [%q", schemas.APIVersion, schemas.KindSandboxPolicy, name, policy)
+		for _, w := range c.With {
+			text += fmt.Sprintf(", %q", w)
+		}
+		sources = append(sources, compiler.Source{Name: "test/" + name + ".yaml", Data: []byte(text + "]}\n")})
+	}
+	return sources, seen
+}

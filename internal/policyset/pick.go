@@ -1,0 +1,69 @@
+package policyset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/openshell-policy/openshell/compiler"
+	"github.com/openshell-policy/openshell/policies"
+)
+
+// Pick finds what --policy names: a file or folder (it contains a slash or ends
+// in .yaml), optionally with :NAME where it holds several policies, or the name
+// of a ready-made policy. The name returned is "" if the reference gives none.
+func Pick(ref string) (sources []compiler.Source, name string, err error) {
+	if !IsFile(ref) {
+		text, ok := policies.Text(ref)
+		if !ok {
+			return nil, "", UnknownName(ref)
+		}
+		return []compiler.Source{{Name: "library/" + ref + ".yaml", Data: text}}, ref, nil
+	}
+	path := ref
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if i := strings.LastIndexByte(ref, ':'); i > 0 {
+			path, name = ref[:i], ref[i+1:]
+		}
+	}
+	sources, err = Read(path)
+	return sources, name, err
+}
+
+// IsFile tells whether a reference means a file or folder, not a name.
+func IsFile(ref string) bool {
+	path, _, _ := strings.Cut(ref, ":")
+	return strings.Contains(ref, "/") || IsYAML(path)
+}
+
+// NameError is a policy name that nothing answers to.
+type NameError struct {
+	Name  string
+	Known []string
+}
+
+// Error says which names there are.
+func (e *NameError) Error() string { return fmt.Sprintf("no policy named %q", e.Name) }
+
+// UnknownName returns the error for a name that the library does not have.
+func UnknownName(name string) error { return &NameError{Name: name, Known: policies.Names()} }
+
+// Choose returns the policy of a compiled set that a reference means: the named
+// one, or the only one.
+func Choose(result *compiler.Result, name string) (string, error) {
+	var names []string
+	for _, p := range result.Policies {
+		names = append(names, p.Name)
+	}
+	switch {
+	case name == "" && len(names) == 1:
+		return names[0], nil
+	case name == "":
+		return "", fmt.Errorf("the file holds %d policies (%s): name one as FILE:NAME", len(names), strings.Join(names, ", "))
+	case !slices.Contains(names, name):
+		return "", &NameError{Name: name, Known: names}
+	}
+	return name, nil
+}

@@ -1,0 +1,109 @@
+package policyset
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/openshell-policy/openshell/compiler"
+)
+
+// maxFile bounds what is read of one file; what the compiler takes is less.
+const maxFile = 16 << 20
+
+// ErrNoPolicies is returned for a folder without a policy file.
+var ErrNoPolicies = errors.New("no policy files (*.yaml, *.yml)")
+
+// Read reads policy files and folders. Of a folder it takes every *.yaml and
+// *.yml at any depth but tests (*_test.yaml) and what begins with a dot. Sources
+// are sorted by name, and one that is named twice is read once.
+func Read(paths ...string) ([]compiler.Source, error) {
+	var sources []compiler.Source
+	for _, p := range paths {
+		files, err := Files(p, func(name string) bool { return !IsTest(name) })
+		if err != nil {
+			return nil, err
+		}
+		if len(files) == 0 {
+			return nil, fmt.Errorf("%q: %w", p, ErrNoPolicies)
+		}
+		for _, f := range files {
+			data, err := readFile(f)
+			if err != nil {
+				return nil, err
+			}
+			sources = append(sources, compiler.Source{Name: display(p, f), Data: data})
+		}
+	}
+	slices.SortFunc(sources, func(a, b compiler.Source) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(sources, func(a, b compiler.Source) bool { return a.Name == b.Name }), nil
+}
+
+// Files lists the YAML files below a folder that want selects, sorted; a file is
+// listed whatever its name.
+func Files(path string, want func(name string) bool) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	var files []string
+	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case p != path && strings.HasPrefix(name, "."):
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+		case !d.IsDir() && IsYAML(name) && want(name):
+			files = append(files, p)
+		}
+		return nil
+	})
+	return files, err
+}
+
+// IsYAML tells a YAML file by its name.
+func IsYAML(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// IsTest tells a policy test by its name.
+func IsTest(name string) bool {
+	return strings.HasSuffix(name, "_test.yaml") || strings.HasSuffix(name, "_test.yml")
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", path, err)
+	}
+	return data, nil
+}
+
+// display is the name of a file in messages and bundles: as given where that is
+// a path below the working directory, else from the last element of what was
+// given on, so that a bundle does not depend on where a folder lies.
+func display(given, file string) string {
+	given, file = filepath.Clean(given), filepath.Clean(file)
+	if !filepath.IsAbs(given) && !strings.HasPrefix(given, "..") {
+		return filepath.ToSlash(file)
+	}
+	if rel, err := filepath.Rel(filepath.Dir(given), file); err == nil {
+		return filepath.ToSlash(rel)
+	}
+	return filepath.Base(file)
+}
