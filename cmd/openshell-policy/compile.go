@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openshell-policy/openshell/compiler"
+	"github.com/openshell-policy/openshell/internal/cli"
+	"github.com/openshell-policy/openshell/internal/policyset"
+)
+
+type compileOptions struct {
+	paths    []string
+	out      string
+	name     string
+	revision string
+	serial   int64
+	expires  string
+	format   *cli.Output
+	stdout   io.Writer
+	stderr   io.Writer
+}
+
+func newCompile() *cobra.Command {
+	o := &compileOptions{}
+	cmd := &cobra.Command{
+		Use:   "compile PATH...",
+		Short: "Compile policies into an OPA bundle",
+		Long: `Compile policy files and folders into an OPA bundle.
+
+The bundle holds Rego, data and a manifest, and any OPA evaluates it:
+  opa eval -b bundle.tar.gz -i input.json data.openshell.decision
+
+The same sources give the same bytes. Of a folder every *.yaml is taken but tests
+(*_test.yaml). Without -o the policies are only checked.`,
+		Example: `  openshell-policy compile policies/ -o bundle.tar.gz
+  openshell-policy compile policies/github-readonly.yaml
+  openshell-policy compile policies/ -o - --name team-a --serial 7 | opa inspect -`,
+		Args: cli.Args(1, -1, "policy files or folders"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.paths, o.stdout, o.stderr = args, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return compilePolicies(o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "", "write the bundle to `FILE`; - is stdout")
+	f.StringVar(&o.name, "name", "", "`NAME` of the bundle in its manifest")
+	f.StringVar(&o.revision, "revision", "", "revision of the bundle (default: the digest of what decides)")
+	f.Int64Var(&o.serial, "serial", 0, "serial `NUMBER`; a gateway refuses one lower than it has seen")
+	f.StringVar(&o.expires, "expires", "", "`TIME` (RFC 3339) after which a gateway refuses the bundle")
+	o.format = cli.NewOutput("text", "json")
+	f.Var(o.format, "diagnostics", "format of diagnostics: text, json")
+	return cmd
+}
+
+func compilePolicies(o *compileOptions) error {
+	sources, err := policyset.Read(o.paths...)
+	if err != nil {
+		return err
+	}
+	opts := compiler.Options{Name: o.name, Revision: o.revision, Serial: o.serial}
+	if o.expires != "" {
+		if opts.Expires, err = time.Parse(time.RFC3339, o.expires); err != nil {
+			return cli.WithHint(fmt.Errorf("--expires %q is not a time", o.expires), "write it as 2026-12-31T00:00:00Z")
+		}
+	}
+	result := policyset.Compile(sources, opts)
+	if err := refuse(o.stderr, result, o.format.String() == "json", cli.ExitFindings); err != nil {
+		return err
+	}
+	if o.out == "-" {
+		if cli.IsTerminal(o.stdout) {
+			return cli.WithHint(errors.New("a bundle is not text for a terminal"), "write it to a file with -o FILE")
+		}
+		_, err := o.stdout.Write(result.Bundle)
+		return err
+	}
+	if o.out != "" {
+		if err := writeFile(o.out, result.Bundle); err != nil {
+			return err
+		}
+	}
+	return summarise(o, result)
+}
+
+// summarise says on stderr what was compiled.
+func summarise(o *compileOptions, result *compiler.Result) error {
+	rules := 0
+	for _, p := range result.Policies {
+		rules += len(p.Network.Outbound) + len(p.Network.Denied) + len(p.File.Writable) + len(p.File.Readonly) +
+			len(p.File.Blocked) + len(p.Exec.Allowed) + len(p.Exec.Blocked)
+	}
+	where := "checked only; -o FILE writes the bundle"
+	if o.out != "" {
+		where = fmt.Sprintf("%s (%d bytes)", o.out, len(result.Bundle))
+	}
+	_, err := fmt.Fprintf(o.stderr, "%d policies, %d rules, revision %.12s: %s\n", len(result.Policies), rules, result.Revision, where)
+	return err
+}
+
+// writeFile replaces a file whole, so that who watches it never reads half.
+func writeFile(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
