@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// figure is one line of the report.
+type figure struct {
+	what   string
+	key    string // "Benchmark/sub unit"
+	factor float64
+	unit   string
+	goal   string
+}
+
+const (
+	micro = 1e-3
+	milli = 1e-6
+)
+
+// figures are the goals that the project has set itself, and what stands beside
+// them.
+var figures = []figure{
+	{"allowed request, 10 rules", "Decide/allow/rules=10 ns/op", micro, "µs", "≤ 12"},
+	{"  100 rules", "Decide/allow/rules=100 ns/op", micro, "µs", "flat ±20 %"},
+	{"  1,000 rules", "Decide/allow/rules=1000 ns/op", micro, "µs", "flat ±20 %"},
+	{"  10,000 rules", "Decide/allow/rules=10000 ns/op", micro, "µs", "flat ±20 %"},
+	{"  allocations", "Decide/allow/rules=10000 allocs/op", 1, "", "≤ 60"},
+	{"allowed by a wildcard, 10,000 rules", "Decide/allow_wildcard/rules=10000 ns/op", micro, "µs", "≤ 12"},
+	{"explained denial: unknown host, 10,000 rules", "Decide/unknown_host/rules=10000 ns/op", micro, "µs", "≤ 20"},
+	{"explained denial: method, 10,000 rules", "Decide/wrong_method/rules=10000 ns/op", micro, "µs", "≤ 20"},
+	{"explained denial: path, 10,000 rules", "Decide/wrong_path/rules=10000 ns/op", micro, "µs", "≤ 20"},
+	{"denied rule, 10,000 rules", "Decide/denied/rules=10000 ns/op", micro, "µs", "≤ 20"},
+	{"cached decision", "DecideCached ns/op", micro, "µs", "≤ 0.5"},
+	{"  allocations", "DecideCached allocs/op", 1, "", "≤ 2"},
+	{"canonical request", "Network ns/op", micro, "µs", ""},
+	{"compile 10 rules", "Compile/rules=10 ns/op", milli, "ms", "≤ 6"},
+	{"  1,000 rules", "Compile/rules=1000 ns/op", milli, "ms", ""},
+	{"  10,000 rules", "Compile/rules=10000 ns/op", milli, "ms", "≤ 1,300"},
+	{"load a bundle of 10,000 rules", "Load/rules=10000 ns/op", milli, "ms", ""},
+	{"changed policy of 200 rules in force", "Reload/rules=200 ns/op", milli, "ms", "≤ 100"},
+	{"gateway ÷ bare proxy: 1 connection, 1 KiB", "Inspected/conns=1/body=1024 ratio", 1, "", "≥ 0.85"},
+	{"  1 connection, 1 MiB", "Inspected/conns=1/body=1048576 ratio", 1, "", "≥ 0.85"},
+	{"  32 connections, 1 KiB", "Inspected/conns=32/body=1024 ratio", 1, "", "≥ 0.85"},
+	{"  32 connections, 1 MiB", "Inspected/conns=32/body=1048576 ratio", 1, "", "≥ 0.85"},
+	{"  32 connections, 1 KiB", "Inspected/conns=32/body=1024 req/s", 1, "req/s", ""},
+	{"held tunnel", "HeldTunnel KiB/tunnel", 1, "KiB", "≤ 45"},
+	{"record appended", "Append ns/op", micro, "µs", ""},
+}
+
+// write prints the figures that were measured.
+func write(w io.Writer, results map[string][]float64) {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "FIGURE\tMEASURED\t\tGOAL")
+	seen := 0
+	for _, f := range figures {
+		v, ok := median(results[f.key])
+		if !ok {
+			continue
+		}
+		seen++
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", f.what, number(v*f.factor), f.unit, f.goal)
+	}
+	tw.Flush()
+	if seen < len(figures) {
+		fmt.Fprintf(w, "(%d of %d figures measured)\n", seen, len(figures))
+	}
+}
+
+// number prints three significant digits.
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
