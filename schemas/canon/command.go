@@ -2,6 +2,7 @@ package canon
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +13,9 @@ const (
 	maxText     = 128 << 10 // bytes of a shell text, or of one argument list
 	maxCommands = 256
 	maxDepth    = 8 // shell texts inside shell texts
+	maxSteps    = 1 << 17
+	maxNesting  = 500
+	maxBraces   = 32 // opening braces in one word; expanding more takes all memory
 	defaultCwd  = "/workspace"
 )
 
@@ -63,8 +67,8 @@ func derive(c *schemas.Command, cwdKnown bool, globs []string) {
 	}
 	n.run(c.Args)
 	for _, g := range globs {
-		if slices.Contains(n.operands, g) {
-			n.operand(globDir(g))
+		if dir, ok := globDir(g); ok && slices.Contains(n.operands, g) {
+			n.operand(dir)
 		}
 	}
 	slices.Sort(n.options)
@@ -85,14 +89,21 @@ func tableName(c *schemas.Command) string {
 	return ""
 }
 
-// globDir is the directory whose entries a glob stands for, as "/" for "/*".
-func globDir(glob string) string {
-	dir, _ := path.Split(glob)
-	if dir == "" {
-		return "."
+// globDir is the directory that a glob stands for because it matches whatever
+// is in it, as "/" for "/*".
+func globDir(glob string) (string, bool) {
+	dir, last := path.Split(strings.TrimRight(glob, "/"))
+	if !strings.HasSuffix(last, "*") || strings.Trim(anyClass.ReplaceAllString(last, ""), "*?.") != "" {
+		return "", false
 	}
-	return dir
+	if dir == "" {
+		dir = "."
+	}
+	return dir, true
 }
+
+// anyClass matches classes that leave out little.
+var anyClass = regexp.MustCompile(`\[([!^][^]]*|[^]]*a-z[^]]*)\]`)
 
 func line(args []string) string {
 	var b strings.Builder
@@ -104,27 +115,39 @@ func line(args []string) string {
 }
 
 // CommandArgv returns the input for one execve. The caller gives what the kernel
-// knows in c: Program, Path, Links, PathWritable, and Upstream if it is known.
-// argv[0] becomes Argv0. What a carrier would start is appended.
+// knows in c: Program, Path, Links and PathWritable. What the command would
+// start, a script of sh -c or what a carrier carries, is appended.
 func CommandArgv(argv []string, c schemas.Command, sh Shell) (*schemas.ExecInput, error) {
 	if len(argv) == 0 {
 		return nil, refuse("the argument list is empty")
 	}
-	in := sh.input()
-	c.Links, c.Upstream = escapeAll(c.Links), append([]int{}, c.Upstream...)
-	c.Program, c.Path = Escape(c.Program), Escape(c.Path)
-	c.Argv0, c.Args, c.Cwd = Escape(argv[0]), escapeAll(argv[1:]), Escape(sh.cwd())
-	derive(&c, true, nil)
-	in.Commands = append(in.Commands, c)
-	return in, nil
+	words, size := make([]word, len(argv)), 0
+	for i, a := range argv {
+		words[i] = literalWord(a)
+		if size += len(a) + 1; size > maxText {
+			return nil, refuse("the argument list is longer than %d bytes", maxText)
+		}
+	}
+	c.Program, c.Path, c.Links = Escape(c.Program), Escape(c.Path), escapeAll(c.Links)
+	c.Argv0, c.Args, c.Cwd = words[0].text, make([]string, len(argv)-1), Escape(sh.cwd())
+	for i, w := range words[1:] {
+		c.Args[i] = w.text
+	}
+	b := &builder{in: sh.input()}
+	i := b.add(c, node{cwdKnown: true})
+	s := &scope{builder: b, owner: -1, cwd: c.Cwd, cwdKnown: true}
+	s.carry(i, words)
+	return b.finish()
 }
 
-// CommandText returns the input for a shell text.
+// CommandText returns the input for a shell text: every simple command of it, of
+// the scripts that it gives to shells, and of what carriers start. At the top of
+// the text a builtin counts as a command too; elsewhere builtins start nothing.
 func CommandText(text string, sh Shell) (*schemas.ExecInput, error) {
-	argv := strings.Fields(text)
-	if len(argv) == 0 {
+	if strings.TrimSpace(text) == "" {
 		return nil, refuse("the command is empty")
 	}
-	c := schemas.Command{Program: argv[0], Path: located(argv[0], sh.cwd()), Links: []string{}, Upstream: []int{}}
-	return CommandArgv(argv, c, sh)
+	b := &builder{in: sh.input()}
+	b.script(text, &scope{builder: b, owner: -1, cwd: Escape(sh.cwd()), cwdKnown: true}, true)
+	return b.finish()
 }
