@@ -66,13 +66,31 @@ of a ready-made policy. Exit status: 0 allowed, 1 denied, 2 could not ask.`,
 	f.StringVar(&o.agent, "agent", "", "the `AGENT` that asks")
 	f.BoolVar(&o.printInput, "print-input", false, "print the input that Rego decides on, and do not decide")
 	o.format = cli.AddOutput(cmd, "text", "json")
-	cmd.MarkFlagsMutuallyExclusive("request", "file", "command", "input")
-	cmd.MarkFlagsOneRequired("request", "file", "command", "input")
-	_ = cmd.MarkFlagRequired("policy")
 	return cmd
 }
 
+// complete checks that one thing is asked of one policy.
+func (o *evalOptions) complete() error {
+	asked := 0
+	for _, q := range []string{o.request, o.file, o.command, o.input} {
+		if q != "" {
+			asked++
+		}
+	}
+	const help = "openshell-policy eval --help shows examples"
+	switch {
+	case o.policy == "":
+		return cli.WithHint(errors.New("--policy is missing: which policy decides?"), help)
+	case asked != 1:
+		return cli.WithHint(errors.New("one of --request, --file, --command and --input is needed"), help)
+	}
+	return nil
+}
+
 func eval(ctx context.Context, o *evalOptions) error {
+	if err := o.complete(); err != nil {
+		return err
+	}
 	q, err := o.question()
 	if err != nil {
 		return err

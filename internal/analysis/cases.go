@@ -76,7 +76,7 @@ func ask(c schemas.TestCase) string {
 func (r *CaseResult) judge(ctx context.Context, g *rego.Generation, c schemas.TestCase) {
 	policy := r.Policy
 	if policy == "" {
-		r.Reason = "the files hold several policies: the case, or spec.policy, must name one"
+		r.Reason = "spec.policies holds several policies, or none: the case, or spec.policy, must name one"
 		return
 	}
 	if len(c.With) > 0 {

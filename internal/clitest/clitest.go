@@ -11,11 +11,15 @@
 package clitest
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +33,9 @@ func Params(t *testing.T, dir string, update bool) testscript.Params {
 	return testscript.Params{
 		Dir: dir, RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: update,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("XDG_STATE_HOME", t.TempDir())
+			state := t.TempDir()
+			env.Defer(func() { endGateway(filepath.Join(state, "openshell", "gateway.json")) })
+			env.Setenv("XDG_STATE_HOME", state)
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv("TZ", "UTC")
@@ -38,6 +44,21 @@ func Params(t *testing.T, dir string, update bool) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "masked": masked, "capture": capture, "until": until,
 		},
+	}
+}
+
+// endGateway ends the gateway that a script left behind.
+func endGateway(file string) {
+	var serving struct{ PID int }
+	data, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(data, &serving) != nil || serving.PID <= 1 {
+		return
+	}
+	for range 100 {
+		if syscall.Kill(serving.PID, syscall.SIGTERM) != nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
