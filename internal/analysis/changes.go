@@ -29,7 +29,8 @@ func Changes(from, to *plan.Policy) []string {
 		gains = append(gains, signed("+ "+l.word, added)...)
 		losses = append(losses, signed("- "+l.word, removed)...)
 	}
-	blocked, unblocked := compare(texts(from.File.Blocked), texts(to.File.Blocked))
+	before, after := texts(from.File.Blocked), texts(to.File.Blocked)
+	blocked, unblocked := uncovered(after, before), uncovered(before, after)
 	var out []string
 	out = appendLine(out, "", gains, ", ")
 	out = appendLine(out, "", losses, ", ")
@@ -84,6 +85,17 @@ func without(list, other []string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// uncovered returns the globs of a list that the other neither holds nor covers
+// by a tree: /root/** covers /root/.ssh/**.
+func uncovered(list, other []string) []string {
+	return slices.DeleteFunc(without(list, other), func(s string) bool {
+		return slices.ContainsFunc(other, func(o string) bool {
+			tree, ok := strings.CutSuffix(o, "/**")
+			return ok && tree != "" && tree != "**" && strings.HasPrefix(s, tree+"/")
+		})
+	})
 }
 
 // few names up to two and counts more.

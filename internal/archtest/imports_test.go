@@ -21,7 +21,7 @@ var mayImport = []struct {
 	{"sandboxctl", []string{"schemas", "rego", "audit"}},
 	{"policies", nil},
 	{"internal/cli", []string{"schemas", "compiler/diag"}},
-	{"internal/analysis", []string{"schemas", "compiler", "rego", "audit"}},
+	{"internal/analysis", []string{"schemas", "compiler", "rego", "audit", "internal/policyset"}},
 	{"internal", []string{"schemas", "compiler", "rego", "audit", "gateway", "sandboxctl", "policies", "internal"}},
 	{"cmd", []string{"schemas", "compiler", "rego", "audit", "gateway", "sandboxctl", "policies", "internal"}},
 	{"bench", []string{"schemas", "compiler", "rego", "audit", "gateway", "sandboxctl", "policies", "internal"}},
