@@ -41,7 +41,7 @@ func (s *scope) direct(words []word, c context) []source {
 		return s.prefixed(words, rest, c)
 	}
 	var out []source
-	if c.top {
+	if c.top || s.alone {
 		out = s.execute(words, c, "")
 	} else {
 		// What a builtin reads it may write.
@@ -189,7 +189,11 @@ func (s *scope) wordSubstitutions(words []word, c context) (out []source) {
 // execute appends a command with all that it carries, and returns what they
 // write.
 func (s *scope) execute(words []word, c context, argv0 string) []source {
-	i := s.place(words, argv0, "")
+	origin := ""
+	if s.owner >= 0 {
+		origin = originCarried
+	}
+	i := s.place(words, argv0, origin)
 	if s.err != nil {
 		return nil
 	}

@@ -51,11 +51,24 @@ func (s *scope) carryScript(i int, name string, shell tables.Shell, words []word
 	switch {
 	case !ok:
 		return nil
-	case k < 0 || !words[k].literal() && (words[k].dyn || words[k].tilde):
+	case k < 0 || words[k].tilde:
 		s.builder.in.Opaque = true
 		return nil
+	case words[k].dyn:
+		s.builder.in.Opaque = true
+		return s.partly(words[k], s.within(i, name))
 	}
 	return s.script(words[k].raw, s.within(i, name), false)
+}
+
+// partly walks a script of which a part is not known, as if a variable stood
+// there. What does not parse stays unseen.
+func (s *scope) partly(script word, inner *scope) []source {
+	text := strings.NewReplacer(`\\`, `\`, unknown, `${_}`).Replace(script.text)
+	if _, err := parseShell(text, inner.shell); err != nil || script.text == unknown {
+		return nil
+	}
+	return s.script(text, inner, false)
 }
 
 // hereScript walks what a shell without a script of its own reads from a
@@ -354,7 +367,7 @@ func (s *scope) start(words []word) []source {
 		s.builder.in.Opaque = true
 		return nil
 	}
-	i := s.place(words, "", "carried")
+	i := s.place(words, "", originCarried)
 	if s.err != nil {
 		return nil
 	}

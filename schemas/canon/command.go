@@ -9,6 +9,9 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
+// originCarried marks what a carrier or a script starts.
+const originCarried = "carried"
+
 const (
 	maxText     = 128 << 10 // bytes of a shell text, or of one argument list
 	maxCommands = 256
@@ -116,7 +119,8 @@ func line(args []string) string {
 
 // CommandArgv returns the input for one execve. The caller gives what the kernel
 // knows in c: Program, Path, Links and PathWritable. What the command would
-// start, a script of sh -c or what a carrier carries, is appended.
+// start, a script of sh -c or what a carrier carries, is appended. Without a
+// Program the command is as CommandText would have it.
 func CommandArgv(argv []string, c schemas.Command, sh Shell) (*schemas.ExecInput, error) {
 	if len(argv) == 0 {
 		return nil, refuse("the argument list is empty")
@@ -127,6 +131,15 @@ func CommandArgv(argv []string, c schemas.Command, sh Shell) (*schemas.ExecInput
 		if size += len(a) + 1; size > maxText {
 			return nil, refuse("the argument list is longer than %d bytes", maxText)
 		}
+	}
+	if c.Program == "" {
+		c.Program = argv[0]
+	}
+	if c.Path == "" {
+		c.Path = located(c.Program, sh.cwd())
+	}
+	if c.Cwd != "" {
+		sh.Cwd = c.Cwd
 	}
 	c.Program, c.Path, c.Links = Escape(c.Program), Escape(c.Path), escapeAll(c.Links)
 	c.Argv0, c.Args, c.Cwd = words[0].text, make([]string, len(argv)-1), Escape(sh.cwd())
@@ -140,14 +153,23 @@ func CommandArgv(argv []string, c schemas.Command, sh Shell) (*schemas.ExecInput
 	return b.finish()
 }
 
+func (b *builder) text(text string, sh Shell) {
+	b.script(text, &scope{builder: b, owner: -1, cwd: Escape(sh.cwd()), cwdKnown: true}, true)
+}
+
 // CommandText returns the input for a shell text: every simple command of it, of
 // the scripts that it gives to shells, and of what carriers start. At the top of
-// the text a builtin counts as a command too; elsewhere builtins start nothing.
+// the text a builtin counts as a command too; elsewhere builtins start nothing,
+// unless there is nothing else: one command at least is needed to be decided.
 func CommandText(text string, sh Shell) (*schemas.ExecInput, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, refuse("the command is empty")
 	}
 	b := &builder{in: sh.input()}
-	b.script(text, &scope{builder: b, owner: -1, cwd: Escape(sh.cwd()), cwdKnown: true}, true)
+	b.text(text, sh)
+	if len(b.in.Commands) == 0 && b.err == nil {
+		b = &builder{in: sh.input(), alone: true}
+		b.text(text, sh)
+	}
 	return b.finish()
 }

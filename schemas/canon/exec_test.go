@@ -134,7 +134,7 @@ func TestCarriers(t *testing.T) {
 		{"busybox", `busybox rm -rf /`, []string{"busybox rm -rf /", "+rm -rf /"}},
 		{"find", `find . -exec rm {} \; -execdir id {} +`, []string{"find . -exec rm {} ; -execdir id {} +", `+rm \?`, `+id \?`}},
 		{"exec and command", `exec git a; command -p git b; command -v git`, []string{"git a", "git b"}},
-		{"a carrier of a carrier's options", `env -- timeout 1 -- git`, []string{"env -- timeout 1 -- git", "+timeout 1 -- git", "+git"}},
+		{"a carrier of a carrier's options", `env -- timeout -k 1 2 git -k`, []string{"env -- timeout -k 1 2 git -k", "+timeout -k 1 2 git -k", "+git -k"}},
 	})
 }
 

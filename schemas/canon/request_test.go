@@ -235,31 +235,3 @@ func TestParseRequest(t *testing.T) {
 		})
 	}
 }
-
-func ordinary() canon.Request {
-	r := get("/repos/openshell-policy/openshell/contents")
-	r.Binary, r.Ancestors = "/usr/bin/git", []string{"/usr/bin/bash"}
-	return r
-}
-
-func TestNetworkAllocatesLittle(t *testing.T) {
-	r := ordinary()
-	got := testing.AllocsPerRun(100, func() {
-		if _, err := canon.Network(r); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if got > 15 {
-		t.Errorf("%v allocations, want at most 15", got)
-	}
-}
-
-func BenchmarkNetwork(b *testing.B) {
-	r := ordinary()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := canon.Network(r); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
