@@ -24,14 +24,14 @@ GOLANGCI_VERSION := v2.15.0
 # Tests that compare with stock OPA look for this command.
 export OPENSHELL_OPA := $(TOOLS)/opa
 
-.PHONY: all build test vet unit race fuzz-smoke demo test-seed bench lint fuzz cover install clean
+.PHONY: all build test vet unit race readme fuzz-smoke demo test-seed bench lint fuzz cover install clean
 all: build
 
 build:
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
 
-test: vet unit race fuzz-smoke
+test: vet unit race readme lint fuzz-smoke
 
 vet:
 	$(GO) vet ./...
@@ -42,6 +42,10 @@ unit: $(TOOLS)/opa
 # Where goroutines meet.
 race:
 	$(GO) test -vet=off -race -short ./gateway/... ./rego/... ./audit/...
+
+# The commands of README.md, as a reader would paste them.
+readme: build
+	$(GO) run ./hack/readme
 
 fuzz-smoke:
 	hack/fuzz 3s
@@ -56,7 +60,8 @@ test-seed:
 	$(GO) test -vet=off -count=1 -v -run TestSeed ./cmd/openshell
 
 bench:
-	$(GO) test -vet=off -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./rego/... ./compiler/... ./gateway/... ./audit/... ./bench/...
+	@mkdir -p .cache
+	$(GO) run ./bench/report -bench '$(BENCH)' -count $(COUNT) -out .cache/bench.txt
 
 lint: $(TOOLS)/golangci-lint
 	$(TOOLS)/golangci-lint run ./...
