@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/internal/analysis"
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/internal/policyset"
@@ -52,7 +53,14 @@ func runTests(ctx context.Context, o *testOptions) error {
 	if err != nil {
 		return err
 	}
-	suites, err := analysis.RunSuites(ctx, files, runtime.GOMAXPROCS(0))
+	runner := analysis.Runner{
+		Read: func(path string) ([]compiler.Source, error) { return policyset.Read(path) },
+		Compile: func(sources []compiler.Source) *compiler.Result {
+			return policyset.Compile(sources, compiler.Options{})
+		},
+		Library: policyset.ReadyMade,
+	}
+	suites, err := runner.RunAll(ctx, files, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}

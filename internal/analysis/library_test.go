@@ -8,7 +8,6 @@ import (
 
 	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/compiler/plan"
-	"github.com/openshell-policy/openshell/internal/analysis"
 	"github.com/openshell-policy/openshell/internal/policyset"
 	"github.com/openshell-policy/openshell/policies"
 )
@@ -21,7 +20,7 @@ func TestLibrary(t *testing.T) {
 	}
 	for _, p := range result.Policies {
 		t.Run(p.Name, func(t *testing.T) {
-			suite, err := analysis.RunSuite(context.Background(), "../../policies/"+p.Name+"_test.yaml")
+			suite, err := runner().Run(context.Background(), "../../policies/"+p.Name+"_test.yaml")
 			if err != nil {
 				t.Fatal(err)
 			}

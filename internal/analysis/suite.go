@@ -13,7 +13,6 @@ import (
 	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/parse"
-	"github.com/openshell-policy/openshell/internal/policyset"
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -43,10 +42,20 @@ func (s *Suite) Failed() int {
 	return n
 }
 
-// RunSuite runs one test file. An error is I/O; what is wrong with the files is
-// in the suite's diagnostics.
-func RunSuite(ctx context.Context, file string) (*Suite, error) {
-	sources, err := policyset.Read(file)
+// Runner runs policy tests. It is handed the I/O and the library.
+type Runner struct {
+	// Read returns the policies of a file or folder.
+	Read func(path string) ([]compiler.Source, error)
+	// Compile compiles them, with the library for what they extend.
+	Compile func(sources []compiler.Source) *compiler.Result
+	// Library returns the ready-made policy of a name that a case asks.
+	Library func(name string) (compiler.Source, bool)
+}
+
+// Run runs one test file. An error is I/O; what is wrong with the files is in
+// the suite's diagnostics.
+func (r *Runner) Run(ctx context.Context, file string) (*Suite, error) {
+	sources, err := r.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -63,20 +72,41 @@ func RunSuite(ctx context.Context, file string) (*Suite, error) {
 			s.Diagnostics = append(s.Diagnostics, d)
 			continue
 		}
-		if err := s.run(ctx, filepath.Dir(file), doc); err != nil {
+		if err := r.run(ctx, s, filepath.Dir(file), doc); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func (s *Suite) run(ctx context.Context, dir string, doc *parse.Document) error {
-	sources, err := policyFiles(dir, doc)
+// RunAll runs files at the same time, at most as many as limit, and returns the
+// suites in the order of the files.
+func (r *Runner) RunAll(ctx context.Context, files []string, limit int) ([]*Suite, error) {
+	suites := make([]*Suite, len(files))
+	errs := make([]error, len(files))
+	slots := make(chan struct{}, max(limit, 1))
+	var wg sync.WaitGroup
+	for i, f := range files {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			suites[i], errs[i] = r.Run(ctx, f)
+		})
+	}
+	wg.Wait()
+	return suites, errors.Join(errs...)
+}
+
+func (r *Runner) run(ctx context.Context, s *Suite, dir string, doc *parse.Document) error {
+	sources, err := r.policies(dir, doc)
 	if err != nil {
 		return err
 	}
 	sources, with := withPolicies(sources, doc.Test.Spec)
-	result := policyset.Compile(sources, compiler.Options{})
+	result := r.Compile(sources)
+	if more := r.readyMade(result, doc.Test.Spec); result.Bundle != nil && len(more) > 0 {
+		result = r.Compile(append(sources, more...))
+	}
 	for name, text := range result.Sources {
 		s.Sources[name] = text
 	}
@@ -84,8 +114,7 @@ func (s *Suite) run(ctx context.Context, dir string, doc *parse.Document) error 
 	if result.Bundle == nil {
 		return nil
 	}
-	engine := rego.New(rego.Options{CacheSize: -1})
-	g, err := engine.Load(result.Bundle)
+	g, err := rego.New(rego.Options{CacheSize: -1}).Load(result.Bundle)
 	if err != nil {
 		return fmt.Errorf("load the compiled policies: %w", err)
 	}
@@ -93,11 +122,11 @@ func (s *Suite) run(ctx context.Context, dir string, doc *parse.Document) error 
 	return nil
 }
 
-// policyFiles reads the files that a test names, relative to its own folder.
-func policyFiles(dir string, doc *parse.Document) ([]compiler.Source, error) {
+// policies reads the files that a test names, relative to its own folder.
+func (r *Runner) policies(dir string, doc *parse.Document) ([]compiler.Source, error) {
 	var sources []compiler.Source
 	for i, p := range doc.Test.Spec.Policies {
-		read, err := policyset.Read(filepath.Join(dir, filepath.FromSlash(p)))
+		read, err := r.Read(beside(dir, p))
 		if err != nil {
 			pos := doc.Pos("spec", "policies", i)
 			return nil, fmt.Errorf("%s:%d:%d: %w", pos.File, pos.Line, pos.Col, err)
@@ -108,22 +137,33 @@ func policyFiles(dir string, doc *parse.Document) ([]compiler.Source, error) {
 	return slices.CompactFunc(sources, func(a, b compiler.Source) bool { return a.Name == b.Name }), nil
 }
 
-// RunSuites runs files at the same time, at most as many as limit, and returns
-// the suites in the order of the files.
-func RunSuites(ctx context.Context, files []string, limit int) ([]*Suite, error) {
-	suites := make([]*Suite, len(files))
-	errs := make([]error, len(files))
-	slots := make(chan struct{}, max(limit, 1))
-	var wg sync.WaitGroup
-	for i, f := range files {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			suites[i], errs[i] = RunSuite(ctx, f)
-		})
+func beside(dir, path string) string {
+	path = filepath.FromSlash(path)
+	if filepath.IsAbs(path) {
+		return path
 	}
-	wg.Wait()
-	return suites, errors.Join(errs...)
+	return filepath.Join(dir, path)
+}
+
+// readyMade returns the library's policies that cases ask by name and no file
+// of the test defines.
+func (r *Runner) readyMade(result *compiler.Result, spec schemas.PolicyTestSpec) []compiler.Source {
+	known := map[string]bool{}
+	for _, p := range result.Policies {
+		known[p.Name] = true
+	}
+	var sources []compiler.Source
+	for _, c := range spec.Cases {
+		name := cmp.Or(c.Policy, spec.Policy)
+		if name == "" || known[name] {
+			continue
+		}
+		known[name] = true
+		if source, ok := r.Library(name); ok {
+			sources = append(sources, source)
+		}
+	}
+	return sources
 }
 
 // joined names the policy that stands for one with others beside it.

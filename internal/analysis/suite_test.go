@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/internal/analysis"
+	"github.com/openshell-policy/openshell/internal/policyset"
 )
 
 const policyText = `apiVersion: openshell.nvidia.com/v1alpha1
@@ -39,6 +41,16 @@ spec:
     - {request: "GET https://a.example.com/%00", expect: deny, code: bad_request}
 `
 
+func runner() *analysis.Runner {
+	return &analysis.Runner{
+		Read: func(path string) ([]compiler.Source, error) { return policyset.Read(path) },
+		Compile: func(sources []compiler.Source) *compiler.Result {
+			return policyset.Compile(sources, compiler.Options{})
+		},
+		Library: policyset.ReadyMade,
+	}
+}
+
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,7 +64,7 @@ func write(t *testing.T, files map[string]string) string {
 
 func TestRunSuite(t *testing.T) {
 	dir := write(t, map[string]string{"p.yaml": policyText, "t_test.yaml": testText})
-	s, err := analysis.RunSuite(context.Background(), filepath.Join(dir, "t_test.yaml"))
+	s, err := runner().Run(context.Background(), filepath.Join(dir, "t_test.yaml"))
 	if err != nil || !s.Ran() {
 		t.Fatalf("%v: %+v", err, s)
 	}
@@ -78,7 +90,7 @@ func TestRunSuite(t *testing.T) {
 
 func TestWriteText(t *testing.T) {
 	dir := write(t, map[string]string{"p.yaml": policyText, "t_test.yaml": testText})
-	s, err := analysis.RunSuite(context.Background(), filepath.Join(dir, "t_test.yaml"))
+	s, err := runner().Run(context.Background(), filepath.Join(dir, "t_test.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +121,7 @@ func TestSuitesThatCannotRun(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := analysis.RunSuite(context.Background(), filepath.Join(write(t, test.files), "t_test.yaml"))
+			s, err := runner().Run(context.Background(), filepath.Join(write(t, test.files), "t_test.yaml"))
 			if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Fatalf("error %v, want %q", err, test.err)
 			}
@@ -130,7 +142,7 @@ func TestRunSuitesKeepsTheOrder(t *testing.T) {
 	for _, n := range []string{"a", "b", "c", "d"} {
 		paths = append(paths, filepath.Join(dir, n+"_test.yaml"))
 	}
-	suites, err := analysis.RunSuites(context.Background(), paths, 3)
+	suites, err := runner().RunAll(context.Background(), paths, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,15 @@ import (
 func Library() []compiler.Source {
 	var sources []compiler.Source
 	for _, name := range policies.Names() {
-		text, _ := policies.Text(name)
-		sources = append(sources, compiler.Source{Name: "library/" + name + ".yaml", Data: text})
+		if source, ok := ReadyMade(name); ok {
+			sources = append(sources, source)
+		}
 	}
 	return sources
+}
+
+// ReadyMade returns the ready-made policy of a name.
+func ReadyMade(name string) (compiler.Source, bool) {
+	text, ok := policies.Text(name)
+	return compiler.Source{Name: "library/" + name + ".yaml", Data: text}, ok
 }

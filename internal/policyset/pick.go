@@ -16,11 +16,11 @@ import (
 // of a ready-made policy. The name returned is "" if the reference gives none.
 func Pick(ref string) (sources []compiler.Source, name string, err error) {
 	if !IsFile(ref) {
-		text, ok := policies.Text(ref)
+		source, ok := ReadyMade(ref)
 		if !ok {
 			return nil, "", UnknownName(ref)
 		}
-		return []compiler.Source{{Name: "library/" + ref + ".yaml", Data: text}}, ref, nil
+		return []compiler.Source{source}, ref, nil
 	}
 	path := ref
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
