@@ -21,6 +21,9 @@ func (s *scope) call(words []word, c context) []source {
 		s.in.Opaque = true
 		return append(s.wordSubstitutions(words, c), c.in...)
 	}
+	if head.raw == "" {
+		return append(s.wordSubstitutions(words, c), c.in...) // no program has this name
+	}
 	if f := s.funcs[head.raw]; f != nil {
 		out := append(s.wordSubstitutions(words, c), s.invoke(f, c)...)
 		if f.certain && !known().builtins[head.raw] { // POSIX finds special built-ins first
@@ -79,7 +82,7 @@ func (s *scope) prefixed(words, rest []word, c context) []source {
 	switch {
 	case len(rest) == 0:
 		return append(s.wordSubstitutions(words, c), c.in...)
-	case !rest[0].literal():
+	case !rest[0].literal() || rest[0].raw == "":
 		s.in.Opaque = true
 		return append(s.wordSubstitutions(words, c), c.in...)
 	case words[0].raw == "exec":

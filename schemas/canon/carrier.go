@@ -363,7 +363,7 @@ func (s *scope) carryExec(table tables.Carrier, words []word) (out []source) {
 
 // start appends a carried command: it reads what its carrier reads.
 func (s *scope) start(words []word) []source {
-	if words[0].dyn || words[0].tilde || words[0].glob {
+	if !words[0].literal() || words[0].raw == "" {
 		s.builder.in.Opaque = true
 		return nil
 	}

@@ -122,8 +122,8 @@ func line(args []string) string {
 // start, a script of sh -c or what a carrier carries, is appended. Without a
 // Program the command is as CommandText would have it.
 func CommandArgv(argv []string, c schemas.Command, sh Shell) (*schemas.ExecInput, error) {
-	if len(argv) == 0 {
-		return nil, refuse("the argument list is empty")
+	if len(argv) == 0 || argv[0] == "" && c.Program == "" {
+		return nil, refuse("the argument list names no program")
 	}
 	words, size := make([]word, len(argv)), 0
 	for i, a := range argv {

@@ -93,6 +93,7 @@ func TestCommands(t *testing.T) {
 		{"C35 alias", `sh -c 'alias ls=rm; ls'`, []string{"sh -c alias ls=rm; ls", "+ls", "opaque"}},
 		{"C35 expand_aliases", `sh -c 'shopt -s expand_aliases; ls'`, []string{"sh -c shopt -s expand_aliases; ls", "+ls", "opaque"}},
 		{"C38 braces", `{rm,-rf,/}`, []string{"rm -rf /"}},
+		{"C38 braces with an empty word", `{,rm} -rf {/,}`, []string{"rm -rf /"}},
 		{"C38 quoted braces", `'{rm,-rf,/}'`, []string{"{rm,-rf,/}"}},
 		{"C38 glob as a command", `ls; /bin/r?`, []string{"ls", "opaque"}},
 		{"C39 look-alike", "\u0261it status", []string{"\u0261it status"}},

@@ -9,36 +9,35 @@ import (
 	"github.com/openshell-policy/openshell/schemas/canon"
 )
 
-func plainFile(op schemas.FileOp, path string) *schemas.FileInput {
+func onePath(op schemas.FileOp, path string) *schemas.FileInput {
 	return &schemas.FileInput{Op: op, Path: path, Lexical: path}
 }
 
 func TestParseFile(t *testing.T) {
-	both := func(op schemas.FileOp) *schemas.FileInput {
-		return &schemas.FileInput{Op: op, Path: "/a", Lexical: "/a", Target: &schemas.FileTarget{Path: "/b", Lexical: "/b"}}
-	}
+	two := onePath(schemas.OpRename, "/a")
+	two.Target = &schemas.FileTarget{Path: "/b", Lexical: "/b"}
 	tests := []struct {
 		name, text string
 		want       *schemas.FileInput // nil if it is refused
 	}{
-		{"write", "write /workspace/.env", plainFile("write", "/workspace/.env")},
-		{"dots and slashes", "read //a/./b/../c/", plainFile("read", "/a/c")},
-		{"above the root", "read /../etc", plainFile("read", "/etc")},
-		{"spaces around", "  stat   /a ", plainFile("stat", "/a")},
-		{"space in the path", "delete /a b", plainFile("delete", "/a b")},
-		{"backslash and bytes", "exec /a\\b\xff", plainFile("exec", `/a\\b\xFF`)},
-		{"rename", "rename /a /x/../b", both("rename")},
-		{"link", "link /a /b", both("link")},
-		{"rename with one path", "rename /a", nil},
-		{"rename with three paths", "rename /a /b /c", nil},
-		{"relative", "write a", nil},
+		{"F01 read", "read /workspace/a.txt", onePath(schemas.OpRead, "/workspace/a.txt")},
+		{"F12 write", "write /workspace/.env", onePath(schemas.OpWrite, "/workspace/.env")},
+		{"F18 stat", "stat /workspace/.env", onePath(schemas.OpStat, "/workspace/.env")},
+		{"F22 dots", "read /workspace/x/../../etc/shadow", onePath(schemas.OpRead, "/etc/shadow")},
+		{"F22 above the root", "read /../etc", onePath(schemas.OpRead, "/etc")},
+		{"F27 not UTF-8", "read /workspace/\xff.env", onePath(schemas.OpRead, `/workspace/\xFF.env`)},
+		{"backslash", `read /a\b`, onePath(schemas.OpRead, `/a\\b`)},
+		{"space in the path", "read /a b", onePath(schemas.OpRead, "/a b")},
+		{"F31 rename", "rename /a /x/../b", two},
+		{"F33 link without a target", "link /a", nil},
+		{"rename of three", "rename /a /b /c", nil},
+		{"relative", "read a", nil},
 		{"relative target", "rename /a b", nil},
-		{"home that is not known", "read ~/.ssh", nil},
-		{"no path", "read", nil},
-		{"empty", "", nil},
-		{"unknown word", "steal /a", nil},
-		{"upper case", "READ /a", nil},
+		{"no home", "read ~/a", nil},
 		{"NUL", "read /a\x00b", nil},
+		{"unknown operation", "open /a", nil},
+		{"no path", "read", nil},
+		{"nothing", "", nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,25 +57,21 @@ func TestParseFile(t *testing.T) {
 }
 
 func TestFileOperation(t *testing.T) {
-	got, err := canon.FileOperation(schemas.OpRead, "~/.ssh/../.env", "/home/agent")
-	if err != nil {
-		t.Fatal(err)
+	ops := []schemas.FileOp{
+		schemas.OpRead, schemas.OpList, schemas.OpExec, schemas.OpStat, schemas.OpWrite, schemas.OpCreate, schemas.OpTruncate,
+		schemas.OpDelete, schemas.OpChmod, schemas.OpChown, schemas.OpXattr, schemas.OpUtimes, schemas.OpMknod,
 	}
-	if diff := cmp.Diff(got, plainFile("read", "/home/agent/.env")); diff != "" {
-		t.Errorf("input (-got +want):\n%s", diff)
-	}
-	if _, err := canon.FileOperation(schemas.OpRename, "/a", ""); err == nil {
-		t.Error("rename with one path is accepted")
-	}
-}
-
-func TestEscape(t *testing.T) {
-	tests := map[string]string{
-		"": "", "a/b é": "a/b é", `a\b`: `a\\b`, `\\`: `\\\\`, "\xff": `\xFF`, "é\xc3": `é\xC3`, "\ufffd": "\ufffd", "a\x00": "a\x00",
-	}
-	for in, want := range tests {
-		if got := canon.Escape(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
+	for _, op := range ops {
+		got, err := canon.FileOperation(op, "~/.ssh/id_rsa", "/home/agent")
+		if err != nil {
+			t.Fatal(err)
 		}
+		if diff := cmp.Diff(got, onePath(op, "/home/agent/.ssh/id_rsa")); diff != "" {
+			t.Errorf("%s (-got +want):\n%s", op, diff)
+		}
+	}
+	for _, op := range []schemas.FileOp{schemas.OpRename, schemas.OpLink, "open", ""} {
+		_, err := canon.FileOperation(op, "/a", "")
+		wantRefused(t, err, 400)
 	}
 }

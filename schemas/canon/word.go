@@ -43,10 +43,20 @@ func (b *builder) words(list []*syntax.Word) []word {
 				b.fail(refuse("the command expands to more than %d words", maxWords))
 				return nil
 			}
-			out = append(out, newWord(one))
+			if w := newWord(one); w.text != "" || quotes(one) {
+				out = append(out, w) // "{,rm}" is rm: an empty word without quotes is none
+			}
 		}
 	}
 	return out
+}
+
+// quotes tells whether a word holds anything but bare text.
+func quotes(w *syntax.Word) bool {
+	return slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool {
+		_, bare := p.(*syntax.Lit)
+		return !bare
+	})
 }
 
 // braces counts what may begin a brace expansion.

@@ -26,6 +26,14 @@ var files = map[string]any{
 	"metadata.json":      &[]tables.MetadataAddress{},
 	"specialranges.json": &[]tables.Range{},
 	"builtins.json":      &[]string{},
+	"families.json":      &[]tables.ProgramFamily{},
+	"shells.json":        &[]tables.Shell{},
+	"carriers.json":      &[]tables.Carrier{},
+	"loaders.json":       &[]string{},
+	"env.json":           &[]string{},
+	"shellbuiltins.json": &[]string{},
+	"subcommands.json":   &[]tables.Subcommand{},
+	"options.json":       &[]tables.ProgramOptions{},
 }
 
 func TestFilesAreWellFormed(t *testing.T) {
@@ -66,6 +74,15 @@ func TestAccessorsReturnCopies(t *testing.T) {
 		"Metadata":      func() any { return tables.Metadata() },
 		"SpecialRanges": func() any { return tables.SpecialRanges() },
 		"Builtins":      func() any { return tables.Builtins() },
+		"Families":      func() any { return tables.Families() },
+		"Shells":        func() any { return tables.Shells() },
+		"CarrierTable":  func() any { return tables.CarrierTable() },
+		"Carriers":      func() any { return tables.Carriers() },
+		"Loaders":       func() any { return tables.Loaders() },
+		"DeniedEnv":     func() any { return tables.DeniedEnv() },
+		"ShellBuiltins": func() any { return tables.ShellBuiltins() },
+		"Subcommands":   func() any { return tables.Subcommands() },
+		"Options":       func() any { return tables.Options() },
 	}
 	equal := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	equalAddr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
