@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,15 +22,14 @@ type compileOptions struct {
 	revision string
 	serial   int64
 	expires  string
-	format   *cli.Output
-	stdout   io.Writer
-	stderr   io.Writer
+	output
 }
 
 func newCompile() *cobra.Command {
 	o := &compileOptions{}
+	format := cli.NewOutput("text", "json")
 	cmd := &cobra.Command{
-		Use:   "compile PATH...",
+		Use:   "compile POLICY...",
 		Short: "Compile policies into an OPA bundle",
 		Long: `Compile policy files and folders into an OPA bundle.
 
@@ -39,13 +37,15 @@ The bundle holds Rego, data and a manifest, and any OPA evaluates it:
   opa eval -b bundle.tar.gz -i input.json data.openshell.decision
 
 The same sources give the same bytes. Of a folder every *.yaml is taken but tests
-(*_test.yaml). Without -o the policies are only checked.`,
+(*_test.yaml); the name of a ready-made policy stands for that. Without -o the policies
+are only checked. Exit status: 0 compiled, 1 a policy has errors, 2 could not run.`,
 		Example: `  openshell-policy compile policies/ -o bundle.tar.gz
   openshell-policy compile policies/github-readonly.yaml
-  openshell-policy compile policies/ -o - --name team-a --serial 7 | opa inspect -`,
+  openshell-policy compile policies/ -o - --name team-a --serial 7 | tee bundle.tar.gz | sha256sum`,
 		Args: cli.Args(1, -1, "policy files or folders"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.paths, o.stdout, o.stderr = args, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			o.paths = args
+			o.output = output{cmd.OutOrStdout(), cmd.ErrOrStderr(), format.String() == "json"}
 			return compilePolicies(o)
 		},
 	}
@@ -55,15 +55,17 @@ The same sources give the same bytes. Of a folder every *.yaml is taken but test
 	f.StringVar(&o.revision, "revision", "", "revision of the bundle (default: the digest of what decides)")
 	f.Int64Var(&o.serial, "serial", 0, "serial `NUMBER`; a gateway refuses one lower than it has seen")
 	f.StringVar(&o.expires, "expires", "", "`TIME` (RFC 3339) after which a gateway refuses the bundle")
-	o.format = cli.NewOutput("text", "json")
-	f.Var(o.format, "diagnostics", "format of diagnostics: text, json")
+	f.Var(format, "diagnostics", "`FORMAT` of diagnostics: text on stderr, or json on stdout")
 	return cmd
 }
 
 func compilePolicies(o *compileOptions) error {
-	sources, err := policyset.Read(o.paths...)
+	if o.json && o.out == "-" {
+		return cli.WithHint(errors.New("bundle and diagnostics cannot both go to stdout"), "write the bundle to a file with -o FILE")
+	}
+	sources, err := policyset.Load(o.paths...)
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	opts := compiler.Options{Name: o.name, Revision: o.revision, Serial: o.serial}
 	if o.expires != "" {
@@ -72,9 +74,17 @@ func compilePolicies(o *compileOptions) error {
 		}
 	}
 	result := policyset.Compile(sources, opts)
-	if err := refuse(o.stderr, result, o.format.String() == "json", cli.ExitFindings); err != nil {
+	if err := o.diagnose(result.Diagnostics, result.Sources); err != nil {
 		return err
 	}
+	if result.Bundle == nil {
+		return cli.Exit(cli.ExitFindings)
+	}
+	return o.deliver(result)
+}
+
+// deliver writes the bundle to where it was asked for.
+func (o *compileOptions) deliver(result *compiler.Result) error {
 	if o.out == "-" {
 		if cli.IsTerminal(o.stdout) {
 			return cli.WithHint(errors.New("a bundle is not text for a terminal"), "write it to a file with -o FILE")
@@ -87,11 +97,11 @@ func compilePolicies(o *compileOptions) error {
 			return err
 		}
 	}
-	return summarise(o, result)
+	return o.summarise(result)
 }
 
 // summarise says on stderr what was compiled.
-func summarise(o *compileOptions, result *compiler.Result) error {
+func (o *compileOptions) summarise(result *compiler.Result) error {
 	rules := 0
 	for _, p := range result.Policies {
 		rules += len(p.Network.Outbound) + len(p.Network.Denied) + len(p.File.Writable) + len(p.File.Readonly) +
@@ -101,8 +111,15 @@ func summarise(o *compileOptions, result *compiler.Result) error {
 	if o.out != "" {
 		where = fmt.Sprintf("%s (%d bytes)", o.out, len(result.Bundle))
 	}
-	_, err := fmt.Fprintf(o.stderr, "%d policies, %d rules, revision %.12s: %s\n", len(result.Policies), rules, result.Revision, where)
+	_, err := fmt.Fprintf(o.stderr, "%s, %s, revision %.12s: %s\n", count(len(result.Policies), "policy", "policies"), count(rules, "rule", "rules"), result.Revision, where)
 	return err
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // writeFile replaces a file whole, so that who watches it never reads half.

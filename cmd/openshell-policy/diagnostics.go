@@ -8,25 +8,32 @@ import (
 	"github.com/openshell-policy/openshell/internal/cli"
 )
 
-// writeDiagnostics prints findings on stderr, as text or as JSON.
-func writeDiagnostics(w io.Writer, ds []diag.Diagnostic, sources map[string][]byte, asJSON bool) error {
-	switch {
-	case len(ds) == 0:
-		return nil
-	case asJSON:
-		return diag.WriteJSON(w, ds)
-	}
-	return diag.WriteText(w, ds, sources, cli.Color(w))
+// output is where a command prints, and how.
+type output struct {
+	stdout, stderr io.Writer
+	json           bool
 }
 
-// refuse prints the findings of a compilation; if it failed, the error ends the
-// command with the status.
-func refuse(w io.Writer, result *compiler.Result, asJSON bool, status int) error {
-	if err := writeDiagnostics(w, result.Diagnostics, result.Sources, asJSON); err != nil {
+// diagnose prints findings: as text on stderr, or as JSON on stdout, because
+// they are what a program asked for.
+func (o output) diagnose(ds []diag.Diagnostic, sources map[string][]byte) error {
+	switch {
+	case o.json:
+		return diag.WriteJSON(o.stdout, ds)
+	case len(ds) == 0:
+		return nil
+	}
+	return diag.WriteText(o.stderr, ds, sources, cli.Color(o.stderr))
+}
+
+// refuse ends a command with the status if the policies did not compile, and
+// prints why.
+func (o output) refuse(result *compiler.Result, status int) error {
+	if result.Bundle != nil {
+		return nil
+	}
+	if err := o.diagnose(result.Diagnostics, result.Sources); err != nil {
 		return err
 	}
-	if result.Bundle == nil {
-		return cli.Exit(status)
-	}
-	return nil
+	return cli.Exit(status)
 }

@@ -30,14 +30,13 @@ type evalOptions struct {
 	input      string
 	agent      string
 	printInput bool
-	format     *cli.Output
 	stdin      io.Reader
-	stdout     io.Writer
-	stderr     io.Writer
+	output
 }
 
 func newEval() *cobra.Command {
 	o := &evalOptions{}
+	var format *cli.Output
 	cmd := &cobra.Command{
 		Use:   "eval --policy POLICY (--request R | --file F | --command C | --input FILE)",
 		Short: "Ask what a policy decides",
@@ -51,7 +50,8 @@ of a ready-made policy. Exit status: 0 allowed, 1 denied, 2 could not ask.`,
   openshell-policy eval --policy policies/:full-dev --input input.json`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.stdin, o.stdout, o.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			o.stdin = cmd.InOrStdin()
+			o.output = output{cmd.OutOrStdout(), cmd.ErrOrStderr(), format.String() == "json"}
 			return eval(cmd.Context(), o)
 		},
 	}
@@ -64,8 +64,8 @@ of a ready-made policy. Exit status: 0 allowed, 1 denied, 2 could not ask.`,
 	f.StringVar(&o.command, "command", "", "a `COMMAND` line, as a shell reads it")
 	f.StringVar(&o.input, "input", "", "`FILE` with a whole input as JSON; - is stdin")
 	f.StringVar(&o.agent, "agent", "", "the `AGENT` that asks")
-	f.BoolVar(&o.printInput, "print-input", false, "print the input that Rego decides on, and do not decide")
-	o.format = cli.AddOutput(cmd, "text", "json")
+	f.BoolVar(&o.printInput, "print-input", false, "print the input that Rego decides on, not the decision")
+	format = cli.AddOutput(cmd, "text", "json")
 	return cmd
 }
 
@@ -95,17 +95,16 @@ func eval(ctx context.Context, o *evalOptions) error {
 	if err != nil {
 		return err
 	}
-	g, name, err := load(o)
+	g, err := load(o, &q)
 	if err != nil {
 		return err
 	}
-	q.Policy = name
 	a, err := analysis.Ask(ctx, g, q)
 	if err != nil {
 		return cli.WithHint(err, "openshell-policy eval --help shows how each is written")
 	}
 	if o.printInput {
-		return printInputs(o.stdout, a.Inputs)
+		return printInput(o, &a)
 	}
 	if err := writeDecision(o, &a.Decision); err != nil {
 		return err
@@ -116,24 +115,32 @@ func eval(ctx context.Context, o *evalOptions) error {
 	return nil
 }
 
-// load compiles what --policy names and loads it.
-func load(o *evalOptions) (*rego.Generation, string, error) {
+// load compiles what --policy names, loads it and tells the question which of
+// the policies decides.
+func load(o *evalOptions, q *analysis.Question) (*rego.Generation, error) {
 	sources, name, err := policyset.Pick(o.policy)
 	if err != nil {
-		return nil, "", hinted(err)
+		return nil, hinted(err)
 	}
 	result := policyset.Compile(sources, compiler.Options{})
-	if err := refuse(o.stderr, result, o.format.String() == "json", cli.ExitError); err != nil {
-		return nil, "", err
+	if err := o.refuse(result, cli.ExitError); err != nil {
+		return nil, err
 	}
-	if name, err = policyset.Choose(result, name); err != nil {
-		return nil, "", hinted(err)
+	if name == "" && q.Input != nil {
+		name = q.Input.Policy
+	}
+	if q.Policy, err = policyset.Choose(result, name); err != nil {
+		return nil, hinted(err)
+	}
+	if q.Input != nil && q.Input.Policy != "" && q.Input.Policy != q.Policy {
+		err := fmt.Errorf("the input asks policy %q, and --policy is %q", q.Input.Policy, q.Policy)
+		return nil, cli.WithHint(err, "take the policy out of the input, or name the same")
 	}
 	g, err := rego.New(rego.Options{CacheSize: -1}).Load(result.Bundle)
 	if err != nil {
-		return nil, "", fmt.Errorf("load the compiled policies: %w", err)
+		return nil, fmt.Errorf("load the compiled policies: %w", err)
 	}
-	return g, name, nil
+	return g, nil
 }
 
 // hinted adds the names that there are to an unknown one.
@@ -176,13 +183,16 @@ func readInput(o *evalOptions) ([]byte, error) {
 	return os.ReadFile(o.input)
 }
 
-// printInputs prints one input, or a list where the request has several
-// readings.
-func printInputs(w io.Writer, inputs []schemas.DecisionInput) error {
-	if len(inputs) == 1 {
-		return cli.WriteJSON(w, inputs[0])
+// printInput prints the input that decides. Where the request can be read in
+// several ways, all must be allowed, and the first one denied decides.
+func printInput(o *evalOptions, a *analysis.Answer) error {
+	if len(a.Inputs) == 0 {
+		return cli.WithHint(fmt.Errorf("no input is built: %s", a.Decision.Message), "such a request is denied with %s before any policy is asked", a.Decision.Code)
 	}
-	return cli.WriteJSON(w, inputs)
+	if n := len(a.Inputs); n > 1 {
+		fmt.Fprintf(o.stderr, "the request can be read in %d ways; this one decides\n", n)
+	}
+	return cli.WriteJSON(o.stdout, a.Inputs[a.Decided])
 }
 
 // writeDecision prints a decision as JSON, or as
@@ -191,7 +201,7 @@ func printInputs(w io.Writer, inputs []schemas.DecisionInput) error {
 //	POST is not in [GET] of outbound[0], policies/github-readonly.yaml:10
 //	hint: …
 func writeDecision(o *evalOptions, d *schemas.Decision) error {
-	if o.format.String() == "json" {
+	if o.json {
 		return cli.WriteJSON(o.stdout, d)
 	}
 	color := cli.Color(o.stdout)

@@ -20,11 +20,12 @@ func newExplain() *cobra.Command {
 		Use:   "explain [TOPIC]",
 		Short: "Explain a code, or what a default stands for",
 		Long: `Explain a decision code (method_not_allowed), a diagnostic (OSP2001), or what a
-default stands for: baseline, sensitive, or a command group such as @coreutils.
-Without a topic, list them.`,
+default stands for: baseline, sensitive, groups (of commands; one is @coreutils) or
+families (of programs with one name). Without a topic, list them.`,
 		Example: `  openshell-policy explain method_not_allowed
   openshell-policy explain OSP2001
-  openshell-policy explain baseline`,
+  openshell-policy explain baseline
+  openshell-policy explain @coreutils`,
 		Args: cli.Args(0, 1, "at most one topic"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -49,6 +50,10 @@ func explain(w io.Writer, topic string) error {
 		return explainBaseline(w)
 	case topic == "sensitive":
 		return explainSensitive(w)
+	case topic == "groups":
+		return explainGroups(w)
+	case topic == "families":
+		return explainFamilies(w)
 	case isGroup:
 		_, err := fmt.Fprintf(w, "%s in allowed_commands stands for:\n  %s\n", topic, strings.Join(patterns, "\n  "))
 		return err
@@ -112,9 +117,65 @@ func explainSensitive(w io.Writer) error {
 	return cli.Table(w, []string{"PATH", "WHY"}, rows)
 }
 
+func explainGroups(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("A group in allowed_commands or blocked_commands stands for every command in it.\n")
+	groups := tables.Groups()
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		programs := make([]string, len(groups[name]))
+		for i, pattern := range groups[name] {
+			programs[i], _, _ = strings.Cut(pattern, " ")
+		}
+		fmt.Fprintf(&b, "\n%s\n%s", name, wrap(slices.Compact(programs), 76))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wrap lays words out in indented lines of at most width columns.
+func wrap(words []string, width int) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range words {
+		switch {
+		case column == 0:
+		case column+1+len(word) > width:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		if column == 0 {
+			b.WriteString("  ")
+			column = 2
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+func explainFamilies(w io.Writer) error {
+	var rows [][]string
+	for _, f := range tables.Families() {
+		names := f.Names
+		for _, prefix := range f.Versioned {
+			names = append(names, prefix+"N")
+		}
+		rows = append(rows, []string{f.Name, strings.Join(names, " ")})
+	}
+	shells := tables.ShellFamily()
+	rows = append(rows, []string{shells[0], strings.Join(shells[1:], " ") + " (in blocked_commands only)"})
+	fmt.Fprint(w, "A program's name in a command pattern also means the others of its family.\n\n")
+	return cli.Table(w, []string{"NAME", "ALSO"}, rows)
+}
+
 func listTopics(w io.Writer) error {
 	var rows [][]string
-	rows = append(rows, []string{"baseline", "what programs may read in order to run"}, []string{"sensitive", "well-known secrets that are blocked"})
+	rows = append(rows, []string{"baseline", "what programs may read in order to run"}, []string{"sensitive", "well-known secrets that are blocked"},
+		[]string{"groups", "names that stand for many commands"}, []string{"families", "programs with one name"})
 	for _, g := range slices.Sorted(maps.Keys(tables.Groups())) {
 		rows = append(rows, []string{g, "a group of commands"})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 
@@ -19,13 +18,12 @@ import (
 type testOptions struct {
 	paths   []string
 	verbose bool
-	format  *cli.Output
-	stdout  io.Writer
-	stderr  io.Writer
+	output
 }
 
 func newTest() *cobra.Command {
 	o := &testOptions{}
+	var format *cli.Output
 	cmd := &cobra.Command{
 		Use:   "test PATH...",
 		Short: "Run policy tests",
@@ -39,12 +37,13 @@ of its policies could not be read or compiled.`,
   openshell-policy test policies/ -o json | jq .totals`,
 		Args: cli.Args(1, -1, "test files or folders"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.paths, o.stdout, o.stderr = args, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			o.paths = args
+			o.output = output{cmd.OutOrStdout(), cmd.ErrOrStderr(), format.String() == "json"}
 			return runTests(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also list the cases that passed")
-	o.format = cli.AddOutput(cmd, "text", "json")
+	format = cli.AddOutput(cmd, "text", "json")
 	return cmd
 }
 
@@ -95,11 +94,11 @@ func testFiles(paths []string) ([]string, error) {
 }
 
 func (o *testOptions) report(suites []*analysis.Suite) error {
-	if o.format.String() == "json" {
+	if o.json {
 		return cli.WriteJSON(o.stdout, analysis.Report{Suites: suites, Totals: analysis.Count(suites)})
 	}
 	for _, s := range suites {
-		if err := writeDiagnostics(o.stderr, s.Diagnostics, s.Sources, false); err != nil {
+		if err := o.diagnose(s.Diagnostics, s.Sources); err != nil {
 			return err
 		}
 	}

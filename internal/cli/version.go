@@ -45,18 +45,18 @@ func Build() BuildInfo {
 
 // VersionCommand prints the version.
 func VersionCommand() *cobra.Command {
-	var asJSON bool
+	var format *Output
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := Build()
-			if asJSON {
+			if format.String() == "json" {
 				return WriteJSON(cmd.OutOrStdout(), b)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s, %s)\n", cmd.Root().Name(), b.Version, b.Go, b.Platform)
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	format = AddOutput(cmd, "text", "json")
 	return cmd
 }

@@ -32,6 +32,32 @@ func Pick(ref string) (sources []compiler.Source, name string, err error) {
 	return sources, name, err
 }
 
+// Load reads policies for compilation: of each reference the file or folder, or
+// else the ready-made policy of that name.
+func Load(refs ...string) ([]compiler.Source, error) {
+	var paths []string
+	var sources []compiler.Source
+	for _, ref := range refs {
+		if _, err := os.Stat(ref); err == nil || IsFile(ref) {
+			paths = append(paths, ref)
+			continue
+		}
+		source, ok := ReadyMade(ref)
+		if slices.ContainsFunc(sources, func(s compiler.Source) bool { return s.Name == source.Name }) {
+			continue
+		}
+		if !ok {
+			return nil, fmt.Errorf("no file or folder %q, and %w", ref, UnknownName(ref))
+		}
+		sources = append(sources, source)
+	}
+	read, err := Read(paths...)
+	if err != nil {
+		return nil, err
+	}
+	return append(read, sources...), nil
+}
+
 // IsFile tells whether a reference means a file or folder, not a name.
 func IsFile(ref string) bool {
 	path, _, _ := strings.Cut(ref, ":")

@@ -21,9 +21,10 @@ var ErrNoPolicies = errors.New("no policy files (*.yaml, *.yml)")
 
 // Read reads policy files and folders. Of a folder it takes every *.yaml and
 // *.yml at any depth but tests (*_test.yaml) and what begins with a dot. Sources
-// are sorted by name, and one that is named twice is read once.
+// are sorted by name, and a file that is named twice is read once.
 func Read(paths ...string) ([]compiler.Source, error) {
 	var sources []compiler.Source
+	taken := map[string]string{} // file by name
 	for _, p := range paths {
 		files, err := Files(p, func(name string) bool { return !IsTest(name) })
 		if err != nil {
@@ -33,15 +34,30 @@ func Read(paths ...string) ([]compiler.Source, error) {
 			return nil, fmt.Errorf("%q: %w", p, ErrNoPolicies)
 		}
 		for _, f := range files {
+			name := display(p, f)
+			if other, ok := taken[name]; ok && !same(other, f) {
+				name = filepath.ToSlash(filepath.Clean(f))
+			}
+			if _, ok := taken[name]; ok {
+				continue
+			}
+			taken[name] = f
 			data, err := readFile(f)
 			if err != nil {
 				return nil, err
 			}
-			sources = append(sources, compiler.Source{Name: display(p, f), Data: data})
+			sources = append(sources, compiler.Source{Name: name, Data: data})
 		}
 	}
 	slices.SortFunc(sources, func(a, b compiler.Source) int { return strings.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(sources, func(a, b compiler.Source) bool { return a.Name == b.Name }), nil
+	return sources, nil
+}
+
+// same tells whether two paths are one file.
+func same(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // Files lists the YAML files below a folder that want selects, sorted; a file is
