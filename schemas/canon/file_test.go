@@ -16,6 +16,8 @@ func onePath(op schemas.FileOp, path string) *schemas.FileInput {
 func TestParseFile(t *testing.T) {
 	two := onePath(schemas.OpRename, "/a")
 	two.Target = &schemas.FileTarget{Path: "/b", Lexical: "/b"}
+	link := *two
+	link.Op = schemas.OpLink
 	tests := []struct {
 		name, text string
 		want       *schemas.FileInput // nil if it is refused
@@ -29,8 +31,12 @@ func TestParseFile(t *testing.T) {
 		{"backslash", `read /a\b`, onePath(schemas.OpRead, `/a\\b`)},
 		{"space in the path", "read /a b", onePath(schemas.OpRead, "/a b")},
 		{"F31 rename", "rename /a /x/../b", two},
+		{"F33 link", "link /a /b", &link},
 		{"F33 link without a target", "link /a", nil},
 		{"rename of three", "rename /a /b /c", nil},
+		{"spaces around", "  stat   /a ", onePath(schemas.OpStat, "/a")},
+		{"dots and slashes", "read //a/./b/../c/", onePath(schemas.OpRead, "/a/c")},
+		{"upper case", "READ /a", nil},
 		{"relative", "read a", nil},
 		{"relative target", "rename /a b", nil},
 		{"no home", "read ~/a", nil},

@@ -56,6 +56,13 @@ func TestNormalise(t *testing.T) {
 		{"relative operand of a pattern", "rm", "", list("a/../b"), normal{"", list(), list("a/../b")}},
 		{"globs of a pattern", "rm", "", list("-[rR]f", "/**", "/tmp/*"), normal{"", list("-[rR]f"), list("/**", "/tmp/*")}},
 		{"sub-command of a pattern", "git", "", list("push", "--force"), normal{"push", list("-f"), list()}},
+		{"docker", "docker", "/w", list("run", "-v", "/:/host", "--privileged", "x"), normal{"run", list("--privileged", "-v", "-v=/:/host"), list("x", "/w/x")}},
+		{"kubectl", "kubectl", "/w", list("-n", "a", "delete", "--all", "pods"), normal{"delete", list("--all", "-n", "-n=a"), list("pods", "/w/pods")}},
+		{"chmod", "chmod", "/w", list("-R", "777", "/"), normal{"", list("-R"), list("777", "/w/777", "/")}},
+		{"attached value", "curl", "/w", list("-XPOST", "--data-raw=a"), normal{"", list("--data-raw", "--data-raw=a", "-X", "-X=POST"), list()}},
+		{"options of both", "git", "/w", list("--no-pager", "push", "-n"), normal{"push", list("-P", "-n"), list()}},
+		{"operands once", "rm", "/w", list("a", "a", "/w/a"), normal{"", list(), list("a", "/w/a")}},
+		{"absolute operand of a pattern", "rm", "", list("/a/../b"), normal{"", list(), list("/b")}},
 		{"nothing", "rm", "", nil, normal{"", list(), list()}},
 	}
 	for _, test := range tests {
@@ -83,6 +90,13 @@ func TestFamilies(t *testing.T) {
 		{"zsh", "zsh", "sh"},
 		{"sh", "sh", "sh"},
 		{"git", "git", "git"},
+		{"python3.x", "python3.x", "python3.x"},
+		{"pip3", "pip", "pip"},
+		{"dash", "dash", "sh"},
+		{"ash", "ash", "sh"},
+		{"ksh", "ksh", "sh"},
+		{"fish", "fish", "fish"},
+		{"git-lfs", "git-lfs", "git-lfs"},
 		{"", "", ""},
 	}
 	for _, test := range tests {
