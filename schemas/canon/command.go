@@ -171,5 +171,8 @@ func CommandText(text string, sh Shell) (*schemas.ExecInput, error) {
 		b = &builder{in: sh.input(), alone: true}
 		b.text(text, sh)
 	}
+	if len(b.in.Commands) == 0 {
+		b.fail(refuse("the text names no program that it would start"))
+	}
 	return b.finish()
 }

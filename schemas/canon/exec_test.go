@@ -182,6 +182,10 @@ func TestRefusedTexts(t *testing.T) {
 	tests := []struct{ name, text string }{
 		{"empty", ""},
 		{"spaces", " \n"},
+		{"comment", "# git status"},
+		{"assignment alone", "FOO=bar"},
+		{"C29 nothing literal", "$CMD status"},
+		{"program without a name", `"" rm -rf /`},
 		{"C27 too deep", deep},
 		{"C36 syntax error", `git status |`},
 		{"C36 unterminated quote", `git "status`},
