@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
@@ -44,7 +45,10 @@ func writeOne(b *strings.Builder, d *Diagnostic, sources map[string][]byte, colo
 }
 
 func where(p Position) string {
-	if p.Line == 0 {
+	switch {
+	case p.File == "":
+		return "openshell"
+	case p.Line == 0:
 		return printable(p.File)
 	}
 	return fmt.Sprintf("%s:%d:%d", printable(p.File), p.Line, p.Col)
@@ -78,29 +82,36 @@ func lineOf(source []byte, n int) (string, bool) {
 	return strings.TrimSuffix(line, "\r"), true
 }
 
-// maxLine bounds an excerpt, in characters.
-const maxLine = 160
+// An excerpt shows at most maxLine characters, and lead of them before the
+// caret where the line is longer.
+const (
+	maxLine = 160
+	lead    = 60
+)
 
 // layout expands a line for the terminal and finds the cells to underline.
 func layout(line string, col, n int) (text string, indent, mark int) {
+	runes := []rune(line)
+	if skip := col - lead; len(runes) > maxLine && skip > 1 {
+		skip = min(skip, len(runes))
+		runes, col = append([]rune("..."), runes[skip:]...), col-skip+3
+	}
+	runes = runes[:min(len(runes), maxLine)]
 	var b strings.Builder
-	cells, at := 0, 1
-	for _, r := range line {
-		if at > maxLine {
-			break
-		}
-		if at == col {
+	cells := 0
+	indent = -1
+	for i, r := range runes {
+		if i+1 == col {
 			indent = cells
 		}
 		shown, wide := cell(r, cells)
 		b.WriteString(shown)
-		if at >= col && at < col+n {
+		if i+1 >= col && i+1 < col+n {
 			mark += wide
 		}
 		cells += wide
-		at++
 	}
-	if col >= at {
+	if indent < 0 {
 		indent = cells
 	}
 	return b.String(), indent, max(mark, 1)
@@ -113,6 +124,9 @@ func cell(r rune, at int) (shown string, cells int) {
 		return strings.Repeat(" ", n), n
 	case r < ' ' || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0:
 		return "?", 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return string(r), 0
 	}
 	switch width.LookupRune(r).Kind() {
 	case width.EastAsianWide, width.EastAsianFullwidth:

@@ -127,6 +127,9 @@ func scan(src string, sep byte, decode func(string) string) (Pattern, error) {
 			if i+1 == len(src) {
 				return Pattern{}, errorAt(i, `write \\ for a backslash`, `the pattern ends in a single backslash`)
 			}
+			if sep != 0 && src[i+1] == sep {
+				return Pattern{}, errorAt(i, "write it without the backslash", "%q separates segments and cannot be escaped", string(rune(sep)))
+			}
 			_, n := utf8.DecodeRuneInString(src[i+1:])
 			lit.WriteString(src[i+1 : i+1+n])
 			i += 1 + n

@@ -61,15 +61,14 @@ func pathPattern(src string, decode func(string) string) (Pattern, error) {
 	if err != nil {
 		return Pattern{}, err
 	}
+	shift := 0
 	if strings.HasPrefix(src, "/") {
-		p.Segments = p.Segments[1:]
+		p.Segments, shift = p.Segments[1:], 1
 	}
-	offset := 0
 	var segs []Segment
-	for _, s := range p.Segments {
+	for i, s := range p.Segments {
 		if lit, ok := s.Literal(); ok && (lit == "." || lit == "..") {
-			offset = strings.Index(src, "/"+lit) + 1
-			return Pattern{}, errorAt(offset, "write the path without it", `the segment %q never occurs in a resolved path`, lit)
+			return Pattern{}, errorAt(segmentOffset(src, i+shift), "write the path without it", `the segment %q never occurs in a resolved path`, lit)
 		}
 		if s.Deep && len(segs) > 0 && segs[len(segs)-1].Deep {
 			continue
@@ -78,6 +77,16 @@ func pathPattern(src string, decode func(string) string) (Pattern, error) {
 	}
 	p.Segments = segs
 	return p, nil
+}
+
+// segmentOffset is where segment n of a pattern begins: no separator of a pattern
+// that parses is escaped or in a class.
+func segmentOffset(src string, n int) int {
+	at := 0
+	for ; n > 0; n-- {
+		at += strings.IndexByte(src[at:], '/') + 1
+	}
+	return at
 }
 
 // decodeURL puts literal text of a URL path pattern into the compare form of

@@ -22,31 +22,51 @@ type Document struct {
 	Test   *schemas.PolicyTest
 
 	root *yaml.Node
+	text []byte
 }
+
+// Text returns the lines of the document as they stand in the file.
+func (d *Document) Text() []byte { return d.text }
 
 // Pos returns the position of a value, such as ("spec", "network", "outbound",
 // 0, "host"), or of the nearest value above it that exists.
 func (d *Document) Pos(path ...any) diag.Position {
 	_, value := find(d.root, path)
-	return diag.Position{File: d.File, Line: value.Line, Col: value.Column}
+	return d.at(value)
+}
+
+// KeyPos returns the position of the key whose value Pos gives; of the value,
+// where it stands in a list.
+func (d *Document) KeyPos(path ...any) diag.Position {
+	key, value := find(d.root, path)
+	if key == nil {
+		key = value
+	}
+	return d.at(key)
+}
+
+func (d *Document) at(n *yaml.Node) diag.Position {
+	return diag.Position{File: d.File, Line: max(n.Line, 1), Col: max(n.Column, 1)}
 }
 
 // Inside returns the position of a byte offset within the text of a scalar, as
 // far as its quoting lets it be known.
 func (d *Document) Inside(offset int, path ...any) diag.Position {
 	_, value := find(d.root, path)
-	p := diag.Position{File: d.File, Line: value.Line, Col: value.Column}
-	if value.Kind != yaml.ScalarNode || offset <= 0 || offset > len(value.Value) || strings.Contains(value.Value, "\n") {
+	p := d.at(value)
+	if value.Kind != yaml.ScalarNode || offset < 0 || offset > len(value.Value) || strings.Contains(value.Value, "\n") {
 		return p
 	}
 	before := value.Value[:offset]
-	p.Col += utf8.RuneCountInString(before)
 	switch {
+	case value.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		return p
 	case value.Style&yaml.SingleQuotedStyle != 0:
 		p.Col += 1 + strings.Count(before, "'")
 	case value.Style&yaml.DoubleQuotedStyle != 0:
 		p.Col += 1 + strings.Count(before, `\`) + strings.Count(before, `"`)
 	}
+	p.Col += utf8.RuneCountInString(before)
 	return p
 }
 
@@ -85,52 +105,68 @@ func child(n *yaml.Node, step any) (key, value *yaml.Node) {
 
 // document validates one document and decodes it. An empty one is nil.
 func document(file string, n *yaml.Node) (*Document, []diag.Diagnostic) {
-	if len(n.Content) == 0 || n.Content[0].Kind == yaml.ScalarNode && n.Content[0].Tag == "!!null" {
+	if len(n.Content) == 0 || n.Content[0].Kind == yaml.ScalarNode && n.Content[0].Tag == "!!null" && n.Content[0].Anchor == "" {
 		return nil, nil
 	}
 	d := &Document{File: file, root: n.Content[0]}
-	t := &tree{file: file}
+	t := &tree{file: file, refused: map[*yaml.Node]bool{}}
 	value := t.value(d.root, 0)
-	if len(t.ds) > 0 {
+	if len(t.ds) > maxFindings || t.refused[d.root] {
 		return nil, t.ds
 	}
-	kind, ds := d.kindOf(value)
-	if ds != nil {
+	m, ok := value.(map[string]any)
+	if !ok {
+		return nil, append(t.ds, diag.New("OSP1009", d.Pos(), "a document is a mapping of fields", "begin with `apiVersion: "+schemas.APIVersion+"`"))
+	}
+	kind, ds := d.kindOf(m, t)
+	if ds = append(t.ds, ds...); kind == "" {
 		return nil, ds
 	}
 	d.Kind = kind
-	if ds := d.validate(value); len(ds) > 0 {
+	if ds = append(ds, d.validate(m, t)...); len(ds) > 0 {
 		return nil, ds
 	}
-	return d.decode(value)
+	return d.decode(m)
 }
 
 // kindOf finds out what a document is before its schema can say what is wrong.
-func (d *Document) kindOf(value any) (string, []diag.Diagnostic) {
-	m, ok := value.(map[string]any)
-	if !ok {
-		return "", []diag.Diagnostic{diag.New("OSP1009", d.Pos(), "a document is a mapping of fields", "begin with `apiVersion: "+schemas.APIVersion+"`")}
-	}
+// An unknown kind is "".
+func (d *Document) kindOf(m map[string]any, t *tree) (string, []diag.Diagnostic) {
 	var ds []diag.Diagnostic
+	add := func(pos diag.Position, hint, format string, args ...any) {
+		ds = append(ds, diag.New("OSP1006", pos, fmt.Sprintf(format, args...), hint))
+	}
 	kinds := []string{schemas.KindSandboxPolicy, schemas.KindPolicyTest}
 	kind, _ := m["kind"].(string)
+	_, kindGiven := m["kind"]
 	switch {
-	case m["kind"] == nil:
-		ds = append(ds, diag.New("OSP1006", d.Pos(), "the document has no kind", "add `kind: SandboxPolicy`"))
+	case !kindGiven && t.isRefused(d.root, "kind"):
+	case !kindGiven:
+		add(d.Pos(), "add `kind: SandboxPolicy`", "the document has no kind")
 	case kind != kinds[0] && kind != kinds[1]:
-		ds = append(ds, diag.New("OSP1006", d.Pos("kind"), fmt.Sprintf("unknown kind %s", show(m["kind"])), "write "+suggest(kind, kinds, "`kind: %s`")))
+		hint := suggest(kind, kinds)
+		if hint == "" {
+			hint = "write `kind: SandboxPolicy`, or `kind: PolicyTest`"
+		}
+		add(d.Pos("kind"), hint, "unknown kind %s", show(m["kind"]))
+		kind = ""
 	}
-	switch version, _ := m["apiVersion"].(string); {
-	case m["apiVersion"] == nil:
-		ds = append(ds, diag.New("OSP1006", d.Pos(), "the document has no apiVersion", "add `apiVersion: "+schemas.APIVersion+"`"))
+	version, versionGiven := m["apiVersion"]
+	switch {
+	case !versionGiven && t.isRefused(d.root, "apiVersion"):
+	case !versionGiven:
+		add(d.Pos(), "add `apiVersion: "+schemas.APIVersion+"`", "the document has no apiVersion")
 	case version != schemas.APIVersion:
-		ds = append(ds, diag.New("OSP1006", d.Pos("apiVersion"), fmt.Sprintf("unknown apiVersion %s", show(m["apiVersion"])), "write `apiVersion: "+schemas.APIVersion+"`"))
+		add(d.Pos("apiVersion"), "write `apiVersion: "+schemas.APIVersion+"`", "unknown apiVersion %s", show(version))
 	}
 	return kind, ds
 }
 
 func show(v any) string {
 	if s, ok := v.(string); ok {
+		if r := []rune(s); len(r) > 60 {
+			s = string(r[:57]) + "..."
+		}
 		return strconv.Quote(s)
 	}
 	return fmt.Sprint(v)
@@ -146,7 +182,7 @@ func (d *Document) decode(value any) (*Document, []diag.Diagnostic) {
 		err = json.Unmarshal(encoded, d.Test)
 	}
 	if err != nil {
-		return nil, []diag.Diagnostic{diag.New("OSP1009", d.Pos(), err.Error(), "")}
+		return nil, []diag.Diagnostic{diag.New("OSP1009", d.Pos(), err.Error(), "openshell-policy schema "+d.Kind+" describes every field")}
 	}
 	return d, nil
 }

@@ -18,10 +18,26 @@ const maxDepth = 64
 type tree struct {
 	file string
 	ds   []diag.Diagnostic
+	// refused holds the nodes whose value is not what was written, so that
+	// nothing more is said about them.
+	refused map[*yaml.Node]bool
 }
 
 func (t *tree) report(code string, n *yaml.Node, message, hint string) {
 	t.ds = append(t.ds, diag.New(code, t.pos(n), message, hint))
+}
+
+func (t *tree) refuse(code string, n *yaml.Node, message, hint string) any {
+	t.report(code, n, message, hint)
+	t.refused[n] = true
+	return nil
+}
+
+// isRefused tells whether something was refused at a mapping or at its value of
+// a key.
+func (t *tree) isRefused(n *yaml.Node, key string) bool {
+	_, value := child(n, key)
+	return t.refused[n] || value != nil && t.refused[value]
 }
 
 func (t *tree) pos(n *yaml.Node) diag.Position {
@@ -30,15 +46,13 @@ func (t *tree) pos(n *yaml.Node) diag.Position {
 
 func (t *tree) value(n *yaml.Node, depth int) any {
 	if depth > maxDepth {
-		t.report("OSP1005", n, fmt.Sprintf("nested more than %d levels deep", maxDepth), "flatten the document")
-		return nil
+		return t.refuse("OSP1005", n, fmt.Sprintf("nested more than %d levels deep", maxDepth), "flatten the document: no policy needs more than a few levels")
 	}
 	if n.Anchor != "" {
 		t.report("OSP1003", n, fmt.Sprintf("anchors such as &%s are refused", n.Anchor), "write the value out where it is used")
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		t.report("OSP1003", n, fmt.Sprintf("tags such as %s are refused", n.Tag), "remove the tag; quote the value if it is text")
-		return nil
+		return t.refuse("OSP1003", n, fmt.Sprintf("tags such as %s are refused", show(n.Tag)), "remove the tag; quote the value if it is text")
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -50,8 +64,7 @@ func (t *tree) value(n *yaml.Node, depth int) any {
 		}
 		return list
 	case yaml.AliasNode:
-		t.report("OSP1003", n, fmt.Sprintf("aliases such as *%s are refused", n.Value), "write the value out where it is used")
-		return nil
+		return t.refuse("OSP1003", n, fmt.Sprintf("aliases such as *%s are refused", n.Value), "write the value out where it is used")
 	}
 	return scalar(n)
 }
@@ -62,10 +75,11 @@ func (t *tree) mapping(n *yaml.Node, depth int) any {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if !t.key(key) {
+			t.refused[n] = true
 			continue
 		}
 		if before := first[key.Value]; before != nil {
-			t.report("OSP1004", key, fmt.Sprintf("%q is given twice", key.Value), "remove one of them")
+			t.report("OSP1004", key, fmt.Sprintf("%s is given twice", show(key.Value)), "remove one of them")
 			last := &t.ds[len(t.ds)-1]
 			last.Related = []diag.Related{{Pos: t.pos(before), Message: "first given here"}}
 			continue

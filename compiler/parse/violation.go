@@ -5,58 +5,71 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	yaml "go.yaml.in/yaml/v4"
+
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// validate turns what the schema says into findings with positions.
-func (d *Document) validate(value any) []diag.Diagnostic {
+// validate turns what the schema says into findings with positions, less what
+// was said already: about kind and version, and about what the tree refused.
+func (d *Document) validate(value any, t *tree) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for _, v := range schemas.Validate(d.Kind, value) {
-		ds = append(ds, d.violation(v))
+		_, node := find(d.root, v.Path)
+		said := len(v.Path) == 1 && v.Path[0] == "apiVersion" ||
+			len(v.Path) == 0 && v.Keyword == "required" && strings.Contains(v.Message, `"apiVersion"`)
+		if !said && !t.refused[node] {
+			ds = append(ds, d.violation(v))
+		}
 	}
 	return ds
 }
 
+// patternCodes are the codes of fields whose text has a grammar of its own:
+// package check would say the same of them.
+var patternCodes = map[string]string{
+	"host": "OSP2001", "paths": "OSP2002", "binaries": "OSP2002", "writable": "OSP2002", "readonly": "OSP2002",
+	"blocked": "OSP2002", "allowed_commands": "OSP2003", "blocked_commands": "OSP2003", "allow_private": "OSP2008",
+}
+
 func (d *Document) violation(v schemas.Violation) diag.Diagnostic {
 	key, node := find(d.root, v.Path)
-	last := ""
-	if len(v.Path) > 0 {
-		last, _ = v.Path[len(v.Path)-1].(string)
-	}
+	field, last := fieldOf(v.Path)
 	code := "OSP1009"
 	switch {
 	case v.Keyword == "required":
 		code = "OSP1008"
-	case len(v.Path) > 1 && v.Path[len(v.Path)-2] == "methods":
+	case field == "methods" && !last && v.Keyword != "type":
 		code = "OSP1010"
-	case key != nil && key.Value == last && (v.Keyword == "additionalProperties" || v.Keyword == "unevaluatedProperties" || v.Keyword == "not"):
-		code = "OSP1007"
-		node = key
+	case v.Keyword == "pattern" && patternCodes[field] != "":
+		code = patternCodes[field]
+	case last && key != nil && (v.Keyword == "additionalProperties" || v.Keyword == "properties"):
+		code, node = "OSP1007", key
 	}
-	pos := diag.Position{File: d.File, Line: node.Line, Col: node.Column}
 	message := v.Message
-	if field := where(v.Path); field != "" && code != "OSP1007" {
-		message = field + ": " + message
+	if at := where(v.Path); at != "" && code != "OSP1007" {
+		message = at + ": " + message
 	}
-	out := diag.New(code, pos, message, d.hint(code, v, node.Value))
-	out.Width = utf8.RuneCountInString(node.Value)
+	out := diag.New(code, d.at(node), message, d.hint(code, field, v, node))
+	if node.Kind == yaml.ScalarNode && !strings.Contains(node.Value, "\n") {
+		out.Width = utf8.RuneCountInString(node.Value)
+		if node.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+			out.Width += 2
+		}
+	}
 	return out
 }
 
-// hint says what to type instead.
-func (d *Document) hint(code string, v schemas.Violation, written string) string {
-	switch {
-	case code == "OSP1010" && written != strings.ToUpper(written):
-		return "write " + strings.ToUpper(written)
-	case code == "OSP1008" && len(v.Allowed) > 0:
-		return "add " + strings.Join(v.Allowed, " or ")
-	case len(v.Allowed) > 0:
-		return suggest(written, v.Allowed, "%s")
-	case strings.Contains(v.Message, "want text") || strings.Contains(v.Message, "want a string"):
-		return fmt.Sprintf("quote it: %q", written)
+// fieldOf returns the innermost field of a path, and whether the path ends in it
+// and not in an entry of its list.
+func fieldOf(path []any) (field string, last bool) {
+	for i := len(path) - 1; i >= 0; i-- {
+		if s, ok := path[i].(string); ok {
+			return s, i == len(path)-1
+		}
 	}
-	return "openshell-policy schema " + d.Kind + " describes every field"
+	return "", false
 }
 
 // where names the field of a violation as people write it: spec.network.outbound[0].host.
@@ -74,46 +87,4 @@ func where(path []any) string {
 		}
 	}
 	return b.String()
-}
-
-// suggest names the closest of the allowed words, or all of them.
-func suggest(written string, allowed []string, format string) string {
-	best, distance := "", len(written)/3+2
-	for _, a := range allowed {
-		if n := edits(strings.ToLower(written), strings.ToLower(a)); n < distance {
-			best, distance = a, n
-		}
-	}
-	if best != "" {
-		return "did you mean " + fmt.Sprintf(format, best) + "?"
-	}
-	shown := make([]string, len(allowed))
-	for i, a := range allowed {
-		shown[i] = fmt.Sprintf(format, a)
-	}
-	return "one of " + strings.Join(shown, ", ")
-}
-
-// edits is the Levenshtein distance of two short words.
-func edits(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

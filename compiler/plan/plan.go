@@ -135,7 +135,7 @@ type PipelineRule struct {
 // Stage names the least that must be present in one command.
 type Stage struct {
 	Program  Program
-	Sub      string         // sub-command, "" any
+	Sub      *glob.Pattern  // sub-command, nil any
 	Options  []glob.Pattern // normalised
 	Operands []glob.Pattern // paths cleaned
 }

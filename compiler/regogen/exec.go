@@ -40,8 +40,10 @@ func exec(p *plan.Policy, base int) *module {
 
 func (m *module) stage(r *plan.PipelineRule, s plan.Stage, ordinal, index int) {
 	var b body
-	if s.Sub != "" {
-		b = append(b, "input.command.sub == "+quote(s.Sub))
+	if s.Sub != nil {
+		if cond := text("input.command.sub", []glob.Pattern{*s.Sub}); cond != "" {
+			b = append(b, cond)
+		}
 	}
 	for _, o := range s.Options {
 		b = append(b, member("input.command.options", o))
