@@ -217,6 +217,9 @@ func (s *scope) place(words []word, argv0, origin string) int {
 	c := schemas.Command{
 		Program: program, Argv0: argv0, Path: located(program, s.cwd), Links: []string{}, Args: []string{}, Cwd: s.cwd, Origin: origin,
 	}
+	if !s.cwdKnown && strings.IndexByte(program, '/') > 0 {
+		s.in.Opaque = true // a relative path of which the beginning is not known
+	}
 	n := node{cwdKnown: s.cwdKnown}
 	for _, w := range words[1:] {
 		c.Args = append(c.Args, w.text)

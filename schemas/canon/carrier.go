@@ -60,6 +60,8 @@ func (s *scope) carryArgs(table tables.Carrier, words []word) (out []source) {
 			i++
 		case w.raw == "-" && table.Assignments:
 			i++
+		case table.Nothing && (w.dyn || len(w.raw) < 2 || w.raw[0] != '-'):
+			i++ // options may follow
 		case w.dyn || len(w.raw) < 2 || w.raw[0] != '-':
 			return append(out, s.carryRest(table, words, i)...)
 		case given && strings.HasPrefix(name, "--"):
@@ -185,6 +187,9 @@ func (s *scope) carryRest(table tables.Carrier, words []word, i int) []source {
 		return nil
 	}
 	rest := slices.Clone(words[i:])
+	if slices.Contains(table.Script, rest[0].raw) && len(rest) > 1 {
+		return s.carrierScript(table, rest[0].raw, &rest[1])
+	}
 	if table.Joined {
 		texts := make([]string, len(rest))
 		for k, w := range rest {

@@ -197,6 +197,9 @@ func (s *scope) branches(cmd syntax.Command, c context) (out []source) {
 	case *syntax.WhileClause:
 		out = append(s.stmts(x.Cond, c), s.stmts(x.Do, c)...)
 	case *syntax.ForClause:
+		if each, ok := x.Loop.(*syntax.WordIter); ok {
+			s.setEnv(each.Name.Value)
+		}
 		out = append(s.substitutions(x.Loop, c), s.stmts(x.Do, c)...)
 	case *syntax.CaseClause:
 		out = s.substitutions(x.Word, c)

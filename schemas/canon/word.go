@@ -93,6 +93,9 @@ func newWord(w *syntax.Word) word {
 func (b *wordBuilder) finish() word {
 	b.raw = b.pending.String()
 	b.done.WriteString(Escape(b.raw))
+	if b.dyn {
+		b.raw = ""
+	}
 	b.text = b.done.String()
 	return b.word
 }
