@@ -44,14 +44,14 @@ type PolicyInfo struct {
 	File  string       `json:"file"`
 	Line  int          `json:"line"`
 	Mode  schemas.Mode `json:"mode"`
-	Rules int          `json:"rules"`
+	Rules int          `json:"rules"` // that its author wrote
 }
 
 // Policies describes the policies, sorted by name.
 func (g *Generation) Policies() []PolicyInfo {
 	out := make([]PolicyInfo, 0, len(g.policies))
 	for name, p := range g.policies {
-		out = append(out, PolicyInfo{name, p.index.File, p.index.Line, p.index.Mode, len(p.index.Rules)})
+		out = append(out, PolicyInfo{name, p.index.File, p.index.Line, p.index.Mode, p.index.written()})
 	}
 	slices.SortFunc(out, func(a, b PolicyInfo) int { return compareStrings(a.Name, b.Name) })
 	return out

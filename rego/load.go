@@ -51,6 +51,18 @@ type index struct {
 	Rules []rule       `json:"rules"`
 }
 
+// written counts the rules that stand in the policy, not those that defaults
+// bring.
+func (x index) written() int {
+	n := 0
+	for _, r := range x.Rules {
+		if r.ID != schemas.RuleBaseline && r.ID != schemas.RuleSensitive {
+			n++
+		}
+	}
+	return n
+}
+
 // rule is one entry of the source map; its place is the rule's ordinal.
 type rule struct {
 	ID           string       `json:"id"`
