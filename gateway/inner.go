@@ -25,7 +25,7 @@ type innerServer struct {
 func newInnerServer(g *Gateway) *innerServer {
 	s := &innerServer{g: g, conns: make(chan net.Conn), done: make(chan struct{})}
 	s.server = &http.Server{
-		Handler:           g.recovered(http.HandlerFunc(g.serveInner)),
+		Handler:           g.recovered(readingRest(http.HandlerFunc(g.serveInner))),
 		ConnContext:       connContext,
 		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
 		IdleTimeout:       g.cfg.Limits.IdleTimeout,
