@@ -47,7 +47,11 @@ func demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	if keep := os.Getenv("OPENSHELL_DEMO_KEEP"); keep != "" {
+		fmt.Fprintln(os.Stderr, "keeping", dir)
+	} else {
+		defer os.RemoveAll(dir)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &report{w: os.Stdout, color: cli.Color(os.Stdout), begun: time.Now()}

@@ -54,11 +54,11 @@ func (w *world) open(ctx context.Context, agent, policy string) (*session, error
 	return s, s.readNotes(stderr)
 }
 
-// readNotes reads stderr up to the line that names the sandbox, and lets the
-// rest pass.
+// readNotes reads stderr up to the warning that follows the line with the
+// sandbox's name, and lets the rest pass.
 func (s *session) readNotes(stderr io.Reader) error {
 	lines := bufio.NewReader(stderr)
-	for s.id == "" {
+	for warned := false; s.id == "" || !warned; {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			return fmt.Errorf("no sandbox for %s: %s", s.agent, strings.Join(append(s.notes, line), "\n"))
@@ -68,6 +68,7 @@ func (s *session) readNotes(stderr io.Reader) error {
 		if m := announced.FindStringSubmatch(line); m != nil {
 			s.id = m[1]
 		}
+		warned = strings.HasPrefix(line, "warning: ")
 	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
 	return nil
