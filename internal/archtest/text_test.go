@@ -11,7 +11,9 @@ import (
 
 // Written in pieces, so that this file does not hold what it looks for.
 var machine = []string{
-	"/wo" + "rk/",          // where the code was written
+	"/wo" + "rk/main", // where the code was written
+	"/wo" + "rk/shared",
+	"/wo" + "rk/notes",
 	"/root/" + "go/",       // a module cache
 	"/tmp/" + "bash_",      // a scratch folder
 	".r-" + "seed",         // hosts of one machine's network

@@ -2,9 +2,17 @@ package canon
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/openshell-policy/openshell/schemas"
+)
+
+// The HTTP statuses of RFC 9110, section 15.5 and 15.6, that say more than that a
+// request is bad. This package does no I/O, so it does not import net/http.
+const (
+	statusBadRequest       = 400
+	statusMethodNotAllowed = 405
+	statusURITooLong       = 414
+	statusNotImplemented   = 501
 )
 
 // Error says why something has no canonical form. It is a denial, not a fault:
@@ -21,7 +29,7 @@ type Error struct {
 func (e *Error) Error() string { return e.Detail }
 
 func refuse(format string, args ...any) *Error {
-	return refuseStatus(http.StatusBadRequest, format, args...)
+	return refuseStatus(statusBadRequest, format, args...)
 }
 
 func refuseStatus(status int, format string, args ...any) *Error {

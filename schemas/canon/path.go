@@ -1,7 +1,6 @@
 package canon
 
 import (
-	"net/http"
 	"strings"
 )
 
@@ -20,7 +19,7 @@ func canonicalPath(raw string) (forward string, readings []string, err *Error) {
 	case raw == "":
 		raw = "/"
 	case len(raw) > maxPath:
-		return "", nil, refuseStatus(http.StatusRequestURITooLong, "the path is longer than %d bytes", maxPath)
+		return "", nil, refuseStatus(statusURITooLong, "the path is longer than %d bytes", maxPath)
 	case raw == "*":
 		return "", nil, refuse("the asterisk form of a request target")
 	case raw[0] != '/':

@@ -1,7 +1,6 @@
 package canon
 
 import (
-	"net/http"
 	"strings"
 )
 
@@ -16,7 +15,7 @@ func parseQuery(raw string) (map[string][]string, *Error) {
 		return q, nil
 	}
 	if len(raw) > maxQuery {
-		return nil, refuseStatus(http.StatusRequestURITooLong, "the query is longer than %d bytes", maxQuery)
+		return nil, refuseStatus(statusURITooLong, "the query is longer than %d bytes", maxQuery)
 	}
 	if err := checkQueryBytes(raw); err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package canon
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
@@ -121,13 +120,13 @@ func checkMethod(m string) *Error {
 	case m == "":
 		return refuse("the method is empty")
 	case len(m) > 64:
-		return refuseStatus(http.StatusNotImplemented, "the method is longer than 64 bytes")
+		return refuseStatus(statusNotImplemented, "the method is longer than 64 bytes")
 	case lower:
-		return refuseStatus(http.StatusNotImplemented, "the method %q is not known: methods are in upper case", m)
+		return refuseStatus(statusNotImplemented, "the method %q is not known: methods are in upper case", m)
 	case m == "TRACE" || m == "TRACK":
-		return refuseStatus(http.StatusMethodNotAllowed, "%s sends back what proxies add", m)
+		return refuseStatus(statusMethodNotAllowed, "%s sends back what proxies add", m)
 	case m == "CONNECT":
-		return refuseStatus(http.StatusMethodNotAllowed, "CONNECT inside a tunnel")
+		return refuseStatus(statusMethodNotAllowed, "CONNECT inside a tunnel")
 	}
 	return nil
 }
