@@ -1,10 +1,13 @@
 package check
 
 import (
-	"maps"
+	"errors"
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/glob"
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
@@ -12,153 +15,164 @@ import (
 	"github.com/openshell-policy/openshell/schemas/tables"
 )
 
-// The values of execution.carriers.
-const (
-	carriersAllow = "allow"
-	carriersDeny  = "deny"
-)
-
-func carriersOf(d *parse.Document) string {
-	if e := d.Policy.Spec.Execution; e != nil {
-		return e.Carriers
+func (c *checker) exec(d *parse.Document) plan.Exec {
+	x := d.Policy.Spec.Execution
+	if x == nil {
+		return plan.Exec{}
 	}
-	return ""
-}
-
-// finishCommands: allowed_commands: [] also turns off carriers.
-func (m *merged) finishCommands(carriers string) {
-	m.Exec.None = m.Exec.Restricted && len(m.Exec.Allowed) == 0
-	m.Exec.Carriers = carriers != carriersDeny && !m.Exec.None
-}
-
-// allowedCommands resolves a list of patterns; the scope is the list.
-func (s scope) allowedCommands(list []string) []plan.CommandRule {
-	var rules []plan.CommandRule
-	s.eachPattern("execution.allowed_commands", list, func(at scope, o plan.Origin, stages [][]word) {
-		if len(stages) > 1 {
-			at.reportAt(stages[1][0].offset, "OSP2003", "list the commands one by one: allowed commands may be joined by pipes", "an allowed pattern is one command")
-			return
-		}
-		rule := plan.CommandRule{Origin: o}
-		var ok bool
-		if rule.Program, ok = at.program(stages[0][0], canon.Family); !ok {
-			return
-		}
-		if rule.Args, ok = at.args(stages[0][1:]); ok {
-			rules = append(rules, rule)
-		}
+	out := plan.Exec{Present: true}
+	if x.AllowedCommands != nil {
+		out.Restricted = true
+		c.patterns(d, "allowed_commands", *x.AllowedCommands, func(o plan.Origin, src string) error {
+			r, err := allowedRule(o, src)
+			out.Allowed = append(out.Allowed, r)
+			return err
+		})
+	}
+	c.patterns(d, "blocked_commands", x.BlockedCommands, func(o plan.Origin, src string) error {
+		r, err := blockedRule(o, src)
+		out.Blocked = append(out.Blocked, r)
+		return err
 	})
-	return rules
+	return out
 }
 
-// eachPattern calls fn for each pattern of a list, groups replaced by what they
-// stand for.
-func (s scope) eachPattern(name string, list []string, fn func(scope, plan.Origin, [][]word)) {
-	for i, text := range list {
-		at := s.in(i)
-		for _, pattern := range at.expand(text) {
-			stages, err := words(pattern)
-			if err != nil {
-				at.glob("OSP2003", text, func(string) (glob.Pattern, error) { return glob.Pattern{}, err })
-				continue
-			}
-			fn(at, at.origin(name, i, text), stages)
-		}
-	}
-}
-
-// expand replaces @group by the group's patterns.
-func (s scope) expand(text string) []string {
-	name := strings.TrimSpace(text)
-	if !strings.HasPrefix(name, "@") {
-		return []string{text}
-	}
+// patterns reads one list, with groups expanded under the entry's id.
+func (c *checker) patterns(d *parse.Document, list string, sources []string, add func(plan.Origin, string) error) {
 	groups := tables.Groups()
-	known := slices.Sorted(maps.Keys(groups))
-	group, rest, _ := strings.Cut(name, " ")
-	switch patterns, ok := groups[group]; {
-	case !ok && parse.Closest(group, known) != "":
-		s.report("OSP2009", "did you mean "+parse.Closest(group, known)+"?", "there is no command group %s", group)
-	case !ok:
-		s.report("OSP2009", "known are "+strings.Join(known, ", "), "there is no command group %s", group)
-	case rest != "":
-		s.report("OSP2003", "write "+group+" alone", "a command group takes no arguments")
-	default:
-		return patterns
-	}
-	return nil
-}
-
-// program reads the first word of a command.
-func (s scope) program(w word, family func(string) string) (plan.Program, bool) {
-	if strings.Contains(w.glob, "/") {
-		p, ok := s.programPath(w)
-		return plan.Program{Path: &p}, ok
-	}
-	p, err := glob.Text(w.glob)
-	if err != nil {
-		return plan.Program{}, s.wordError(w, err)
-	}
-	name, ok := p.Literal("")
-	switch {
-	case w.rest():
-		s.reportAt(w.offset, "OSP2003", "leave allowed_commands out to allow every command; write [] to allow none", "a pattern begins with the name of a program, not with *")
-		return plan.Program{}, false
-	case !ok:
-		s.reportAt(w.offset, "OSP2003", "name the program, or give its path, such as /usr/bin/"+w.glob, "the name of a program holds no wildcard")
-		return plan.Program{}, false
-	case name == "":
-		s.reportAt(w.offset, "OSP2003", "begin with the name of a program", "the name of the program is empty")
-		return plan.Program{}, false
-	case assigns(name):
-		s.reportAt(w.offset, "OSP2003", "leave the assignment out, or write env "+name+" ...", "a pattern begins with a program, not with an assignment")
-		return plan.Program{}, false
-	}
-	return plan.Program{Name: family(name)}, true
-}
-
-// assigns tells NAME=value from a program.
-func assigns(word string) bool {
-	name, _, found := strings.Cut(word, "=")
-	return found && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
-}
-
-func (s scope) programPath(w word) (glob.Pattern, bool) {
-	p, err := glob.FilePath(w.glob)
-	if err != nil {
-		return p, s.wordError(w, err)
-	}
-	if strings.Contains(w.glob, "//") || strings.HasSuffix(w.glob, "/") {
-		s.reportAt(w.offset, "OSP2003", "write the path of the executable, with single slashes", "%q names no executable", w.glob)
-		return p, false
-	}
-	return p, true
-}
-
-func (s scope) wordError(w word, err error) bool {
-	s.glob("OSP2003", w.glob, func(string) (glob.Pattern, error) {
-		if bad, ok := err.(*glob.Error); ok {
-			return glob.Pattern{}, &glob.Error{Offset: w.offset + bad.Offset, Message: bad.Message, Hint: bad.Hint}
-		}
-		return glob.Pattern{}, err
-	})
-	return false
-}
-
-func (s scope) args(list []word) ([]plan.ArgToken, bool) {
-	var out []plan.ArgToken
-	for _, w := range list {
-		if w.rest() {
-			if n := len(out); n == 0 || !out[n-1].Rest {
-				out = append(out, plan.ArgToken{Rest: true})
+	for i, src := range sources {
+		at := []any{"spec", "execution", list, i}
+		o := plan.Origin{ID: fmt.Sprintf("execution.%s[%d]", list, i), Pos: d.Pos(at...), Text: src}
+		members := []string{src}
+		if strings.HasPrefix(src, "@") {
+			if members = groups[src]; members == nil {
+				c.report(diag.New("OSP2009", d.Pos(at...), fmt.Sprintf("no command group is named %s", src), "known: @build, @coreutils, @posix"))
 			}
+		}
+		for _, m := range members {
+			if err := add(o, m); err != nil {
+				c.globError(d, "OSP2003", m, err, at)
+			}
+		}
+	}
+}
+
+func allowedRule(o plan.Origin, src string) (plan.CommandRule, error) {
+	stages, err := split(src)
+	if err != nil {
+		return plan.CommandRule{}, err
+	}
+	if len(stages) > 1 {
+		return plan.CommandRule{}, &glob.Error{Offset: strings.IndexByte(src, '|'), Message: "an allowed pattern is one command, not a pipeline", Hint: "list the commands one by one; each stage of a pipeline is judged by itself"}
+	}
+	r := plan.CommandRule{Origin: o}
+	tokens := stages[0]
+	if r.Program, err = program(tokens[0], canon.Family); err != nil {
+		return r, err
+	}
+	for _, t := range tokens[1:] {
+		if t.text == "*" {
+			r.Args = append(r.Args, plan.ArgToken{Rest: true})
 			continue
 		}
-		p, err := glob.Text(w.glob)
+		g, err := argument(t)
 		if err != nil {
-			return nil, s.wordError(w, err)
+			return r, err
 		}
-		out = append(out, plan.ArgToken{Glob: p})
+		r.Args = append(r.Args, plan.ArgToken{Glob: g})
 	}
-	return out, true
+	return r, nil
+}
+
+func blockedRule(o plan.Origin, src string) (plan.PipelineRule, error) {
+	r := plan.PipelineRule{Origin: o}
+	stages, err := split(src)
+	if err != nil {
+		return r, err
+	}
+	for _, tokens := range stages {
+		s, err := stage(tokens)
+		if err != nil {
+			return r, err
+		}
+		r.Stages = append(r.Stages, s)
+	}
+	return r, nil
+}
+
+// stage normalises a blocked command as commands themselves are: a lone * asks
+// for nothing, options lose their spelling, paths are cleaned.
+func stage(tokens []token) (plan.Stage, error) {
+	var s plan.Stage
+	var err error
+	if s.Program, err = program(tokens[0], canon.BlockedFamily); err != nil {
+		return s, err
+	}
+	var args []string
+	for _, t := range tokens[1:] {
+		if _, err := argument(t); err != nil {
+			return s, err
+		}
+		if t.text != "*" {
+			args = append(args, t.text)
+		}
+	}
+	sub, options, operands := canon.Normalise(path.Base(tokens[0].text), args, "")
+	if sub != "" {
+		g, err := glob.Text(sub)
+		if err != nil {
+			return s, err
+		}
+		s.Sub = &g
+	}
+	if s.Options, err = texts(options); err != nil {
+		return s, err
+	}
+	s.Operands, err = texts(operands)
+	return s, err
+}
+
+func texts(sources []string) ([]glob.Pattern, error) {
+	var out []glob.Pattern
+	for _, src := range slices.Compact(slices.Sorted(slices.Values(sources))) {
+		g, err := glob.Text(src)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+func argument(t token) (glob.Pattern, error) {
+	g, err := glob.Text(t.text)
+	return g, shift(err, t)
+}
+
+// shift moves an error from an offset of the token to one of the pattern.
+func shift(err error, t token) error {
+	var bad *glob.Error
+	if errors.As(err, &bad) {
+		moved := *bad
+		moved.Offset += t.offset
+		return &moved
+	}
+	return err
+}
+
+// program reads the first token: a path glob, or a name without wildcards.
+func program(t token, family func(string) string) (plan.Program, error) {
+	if strings.Contains(t.text, "/") {
+		g, err := glob.FilePath(t.text)
+		return plan.Program{Path: &g}, shift(err, t)
+	}
+	g, err := glob.Text(t.text)
+	if err != nil {
+		return plan.Program{}, shift(err, t)
+	}
+	name, ok := g.Literal("")
+	if !ok || name == "" {
+		return plan.Program{}, &glob.Error{Offset: t.offset, Message: fmt.Sprintf("the program %q is not a plain name", t.text), Hint: "name the program; leave allowed_commands out to allow every command that is not blocked"}
+	}
+	return plan.Program{Name: family(name)}, nil
 }

@@ -1,60 +1,100 @@
 package check
 
 import (
-	"cmp"
+	"errors"
+	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
+	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/glob"
+	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/canon"
+	"github.com/openshell-policy/openshell/schemas/tables"
 )
 
-// rules resolves a list of allow or deny rules; the scope is the list.
-func (s scope) rules(list []schemas.NetworkRule, allow bool) []plan.NetworkRule {
-	rules := make([]plan.NetworkRule, 0, len(list))
-	for i := range list {
-		rules = append(rules, s.in(i).rule(&list[i], i, allow))
+func (c *checker) network(d *parse.Document) plan.Network {
+	var out plan.Network
+	n := d.Policy.Spec.Network
+	if n == nil {
+		return out
 	}
-	return rules
-}
-
-func (s scope) rule(r *schemas.NetworkRule, i int, allow bool) plan.NetworkRule {
-	list := "denied"
-	endpoints, anyPort := denyEndpoints(r)
-	if allow {
-		list = "outbound"
-		endpoints, anyPort = allowEndpoints(r), false
+	for i := range n.Denied {
+		out.Denied = append(out.Denied, c.rule(d, "denied", i, &n.Denied[i]))
 	}
-	out := plan.NetworkRule{
-		Origin:       s.origin(list, i, r.Host),
-		Host:         s.in("host").host(r.Host),
-		Endpoints:    endpoints,
-		AnyPort:      anyPort,
-		Methods:      methods(r.Methods),
-		Written:      r.Methods,
-		Paths:        s.in("paths").globs("OSP2002", r.Paths, glob.URLPath),
-		Query:        s.in("query").query(r.Query),
-		WebSocket:    tristate(r.WebSocket),
-		Passthrough:  r.TLS == schemas.TLSPassthrough,
-		Binaries:     s.in("binaries").filePaths(r.Binaries),
-		AllowPrivate: s.in("allow_private").prefixes(r.AllowPrivate),
-		Mode:         r.Mode,
-		EncodedSlash: r.EncodedSlash != "",
-	}
-	out.ID = cmp.Or(r.Name, out.ID)
-	if out.Passthrough && r.Scheme == schemas.SchemeHTTP {
-		s.in("scheme").report("OSP2007", "remove tls, or write scheme: https", "plain http has no TLS to pass through")
+	for i := range n.Outbound {
+		out.Outbound = append(out.Outbound, c.rule(d, "outbound", i, &n.Outbound[i]))
 	}
 	return out
 }
 
-// methods sorts, and adds HEAD where there is GET.
-func methods(written []string) []string {
-	if len(written) == 0 {
-		return nil
+func (c *checker) rule(d *parse.Document, list string, i int, r *schemas.NetworkRule) plan.NetworkRule {
+	at := func(path ...any) []any { return append([]any{"spec", "network", list, i}, path...) }
+	out := plan.NetworkRule{
+		Origin:      plan.Origin{ID: r.Name, Pos: d.Pos(at()...), Text: r.Host},
+		Mode:        r.Mode, // the policy's is filled in after merging
+		Methods:     methods(r.Methods),
+		Written:     r.Methods,
+		Passthrough: r.TLS == schemas.TLSPassthrough,
+		WebSocket:   tristate(r.WebSocket), EncodedSlash: r.EncodedSlash == "allow",
 	}
+	if r.Name == "" {
+		out.ID = fmt.Sprintf("%s[%d]", list, i)
+	}
+	out.Host, _ = c.host(r.Host, d.Pos(at("host")...))
+	if list == "denied" {
+		out.AnyPort, out.Endpoints = deniedEndpoints(r)
+	} else {
+		out.Endpoints = allowedEndpoints(r)
+	}
+	out.Paths = c.globs(d, "OSP2002", r.Paths, glob.URLPath, at("paths"))
+	out.Binaries = c.globs(d, "OSP2002", r.Binaries, glob.FilePath, at("binaries"))
+	for _, key := range slices.Sorted(maps.Keys(r.Query)) {
+		q := r.Query[key]
+		path := at("query", key)
+		if q.Absent != "" || d.Pos(append(path, "match")...) != d.Pos(path...) {
+			path = append(path, "match")
+		}
+		out.Query = append(out.Query, plan.QueryKey{
+			Key: canon.Escape(key), AbsentOK: q.Absent == "ok", Match: c.globs(d, "OSP2004", q.Match, glob.Text, path),
+		})
+	}
+	for j, s := range r.AllowPrivate {
+		if p, ok := c.private(s, d.Pos(at("allow_private", j)...)); ok {
+			out.AllowPrivate = append(out.AllowPrivate, p)
+		}
+	}
+	return out
+}
+
+// globs parses the patterns of one list.
+func (c *checker) globs(d *parse.Document, code string, sources []string, parsePattern func(string) (glob.Pattern, error), path []any) []glob.Pattern {
+	var out []glob.Pattern
+	for i, src := range sources {
+		p, err := parsePattern(src)
+		if err != nil {
+			c.globError(d, code, src, err, append(slices.Clone(path), i))
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (c *checker) globError(d *parse.Document, code, src string, err error, path []any) {
+	var bad *glob.Error
+	if !errors.As(err, &bad) {
+		c.report(diag.New(code, d.Pos(path...), fmt.Sprintf("%q: %s", src, err), ""))
+		return
+	}
+	c.report(diag.New(code, d.Inside(bad.Offset, path...), bad.Message, bad.Hint))
+}
+
+// methods sorts them; a GET brings its HEAD, in both lists.
+func methods(written []string) []string {
 	out := slices.Clone(written)
 	if slices.Contains(out, "GET") {
 		out = append(out, "HEAD")
@@ -73,77 +113,89 @@ func tristate(b *bool) plan.Tristate {
 	return plan.False
 }
 
-// allowEndpoints: without ports, the default port of each scheme; with ports and
-// no scheme, http on 80 and https on every other.
-func allowEndpoints(r *schemas.NetworkRule) []plan.Endpoint {
+// allowedEndpoints reads scheme and ports narrowly: https on 443 and http on 80
+// unless said otherwise; with ports alone, http on 80 and https elsewhere.
+func allowedEndpoints(r *schemas.NetworkRule) []plan.Endpoint {
+	https, http := plan.Endpoint{Scheme: "https", Port: 443}, plan.Endpoint{Scheme: "http", Port: 80}
+	if len(r.Ports) == 0 {
+		switch r.Scheme {
+		case schemas.SchemeHTTPS:
+			return []plan.Endpoint{https}
+		case schemas.SchemeHTTP:
+			return []plan.Endpoint{http}
+		}
+		return []plan.Endpoint{https, http}
+	}
 	var out []plan.Endpoint
-	if len(r.Ports) == 0 {
-		for _, e := range []plan.Endpoint{{Scheme: "https", Port: 443}, {Scheme: "http", Port: 80}} {
-			if r.Scheme == "" || r.Scheme == schemas.SchemeAny || string(r.Scheme) == e.Scheme {
-				out = append(out, e)
-			}
+	for _, port := range r.Ports {
+		for _, scheme := range schemesOn(r.Scheme, port) {
+			out = append(out, plan.Endpoint{Scheme: scheme, Port: port})
 		}
-		return out
 	}
-	for _, port := range sortedPorts(r.Ports) {
-		scheme := r.Scheme
-		if scheme == "" {
-			scheme = schemas.SchemeHTTPS
-			if port == 80 {
-				scheme = schemas.SchemeHTTP
-			}
+	return uniqueEndpoints(out)
+}
+
+func schemesOn(scheme schemas.Scheme, port int) []string {
+	switch {
+	case scheme == schemas.SchemeAny:
+		return []string{"https", "http"}
+	case scheme != "":
+		return []string{string(scheme)}
+	case port == 80:
+		return []string{"http"}
+	}
+	return []string{"https"}
+}
+
+// deniedEndpoints reads them widely: every port and both schemes unless said
+// otherwise.
+func deniedEndpoints(r *schemas.NetworkRule) (anyPort bool, out []plan.Endpoint) {
+	schemes := []string{"https", "http"}
+	if r.Scheme == schemas.SchemeHTTPS || r.Scheme == schemas.SchemeHTTP {
+		schemes = []string{string(r.Scheme)}
+	}
+	ports := r.Ports
+	if len(ports) == 0 {
+		ports = []int{0}
+	}
+	for _, port := range ports {
+		for _, scheme := range schemes {
+			out = append(out, plan.Endpoint{Scheme: scheme, Port: port})
 		}
-		out = append(out, pairs(scheme, port)...)
 	}
-	return out
+	return len(r.Ports) == 0, uniqueEndpoints(out)
 }
 
-// denyEndpoints: any scheme and every port unless given.
-func denyEndpoints(r *schemas.NetworkRule) (out []plan.Endpoint, anyPort bool) {
-	if len(r.Ports) == 0 {
-		return pairs(r.Scheme, 0), true
-	}
-	for _, port := range sortedPorts(r.Ports) {
-		out = append(out, pairs(r.Scheme, port)...)
-	}
-	return out, false
-}
-
-func pairs(scheme schemas.Scheme, port int) []plan.Endpoint {
-	switch scheme {
-	case schemas.SchemeHTTPS, schemas.SchemeHTTP:
-		return []plan.Endpoint{{Scheme: string(scheme), Port: port}}
-	}
-	return []plan.Endpoint{{Scheme: "https", Port: port}, {Scheme: "http", Port: port}}
-}
-
-func sortedPorts(ports []int) []int {
-	out := slices.Clone(ports)
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func (s scope) query(q map[string]schemas.QueryMatch) []plan.QueryKey {
-	var out []plan.QueryKey
-	for _, key := range slices.Sorted(maps.Keys(q)) {
-		at := s.in(key)
-		if long := at.in("match"); long.pos() != at.pos() {
-			at = long
-		}
-		out = append(out, plan.QueryKey{
-			Key: canon.Escape(key), Match: at.globs("OSP2004", q[key].Match, glob.Text), AbsentOK: q[key].Absent != "",
-		})
-	}
-	return out
-}
-
-// globs parses a list of patterns; the scope is the list.
-func (s scope) globs(code string, list []string, parse func(string) (glob.Pattern, error)) []glob.Pattern {
-	var out []glob.Pattern
-	for i, src := range list {
-		if p, ok := s.in(i).glob(code, src, parse); ok {
-			out = append(out, p)
+func uniqueEndpoints(in []plan.Endpoint) []plan.Endpoint {
+	var out []plan.Endpoint
+	for _, e := range in {
+		if !slices.Contains(out, e) {
+			out = append(out, e)
 		}
 	}
 	return out
+}
+
+// private parses one CIDR of allow_private.
+func (c *checker) private(src string, at diag.Position) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(src)
+	if err != nil {
+		hint := "write a CIDR, such as 10.0.0.0/8"
+		if a, err := netip.ParseAddr(src); err == nil {
+			hint = fmt.Sprintf("write %s/%d for the one address", a, a.BitLen())
+		}
+		c.report(diag.New("OSP2008", at, fmt.Sprintf("%q is not an address range", src), hint))
+		return p, false
+	}
+	if masked := p.Masked(); masked.String() != src {
+		c.report(diag.New("OSP2008", at, fmt.Sprintf("%q is not in its canonical form", src), "write "+masked.String()))
+		return p, false
+	}
+	for _, r := range tables.SpecialRanges() {
+		if r.Class == tables.RangeNever && r.Prefix.Bits() <= p.Bits() && r.Prefix.Contains(p.Addr()) {
+			c.report(diag.New("OSP2008", at, fmt.Sprintf("%s is never dialled (%s)", src, r.Name), "remove it"))
+			return p, false
+		}
+	}
+	return p, true
 }

@@ -77,6 +77,9 @@ func step(x, y []glob.Token, i, j int, same, next []bool) bool {
 	return !endX && !endY && next[j+1] && charactersOverlap(x[i], y[j])
 }
 
+// hostCharacters are those that a canonical host name may hold.
+const hostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
 func charactersOverlap(a, b glob.Token) bool {
 	return strings.ContainsFunc(hostCharacters, func(r rune) bool { return matches(a, r) && matches(b, r) })
 }

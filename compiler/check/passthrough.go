@@ -46,5 +46,5 @@ func meet(a, b *plan.NetworkRule) bool {
 			return e.Port == f.Port || b.AnyPort
 		})
 	})
-	return ports && hostsMeet(a.Host.Segments, b.Host.Segments)
+	return ports && overlap(a.Host, b.Host)
 }
