@@ -24,7 +24,6 @@ type Run struct {
 	Birth   string    `json:"birth"`
 	Child   int       `json:"child,omitempty"` // pid of the command, where it has one here
 	Started time.Time `json:"started"`
-	Output  string    `json:"output,omitempty"` // file that a detached command writes to
 }
 
 // Runs keeps Run records in a folder.

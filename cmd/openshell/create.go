@@ -160,9 +160,6 @@ func (o *createOptions) supervise(ctx context.Context, rt sandboxctl.Runtime, bo
 	}
 	run := sandboxctl.Run{ID: box.ID, Runtime: rt.Name(), Command: o.args, Started: time.Now().UTC()}
 	run.Dir, _ = os.Getwd()
-	if o.detached {
-		run.Output = runs.OutputPath(box.ID)
-	}
 	signals := catchSignals()
 	defer signals.stop()
 	process, err := rt.Start(ctx, spec)

@@ -45,7 +45,7 @@ func (p *place) launch(ctx context.Context, flags ...string) (*adminapi.Client, 
 		return nil, err
 	}
 	logPath := filepath.Join(dir, "gateway.log")
-	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}

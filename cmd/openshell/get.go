@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -39,7 +40,8 @@ func newGet(p *place) *cobra.Command {
 // details are a sandbox with what this machine knows of its command.
 type details struct {
 	adminapi.Sandbox
-	Run *sandboxctl.Run `json:"run,omitempty"`
+	Run    *sandboxctl.Run `json:"run,omitempty"`
+	Output string          `json:"output,omitempty"` // file that a detached command wrote to
 }
 
 func get(ctx context.Context, o *getOptions) error {
@@ -51,6 +53,9 @@ func get(ctx context.Context, o *getOptions) error {
 	if runs, err := o.place.runs(); err == nil {
 		if run, ok := runs.Get(box.ID); ok {
 			d.Run = &run
+		}
+		if _, err := os.Stat(runs.OutputPath(box.ID)); err == nil {
+			d.Output = runs.OutputPath(box.ID)
 		}
 	}
 	switch o.format.String() {
@@ -86,9 +91,9 @@ func writeDetails(w io.Writer, d details) error {
 		line("runtime", "%s", d.Run.Runtime)
 		line("command", "%s", strings.Join(d.Run.Command, " "))
 		line("folder", "%s", d.Run.Dir)
-		if d.Run.Output != "" {
-			line("output", "%s", d.Run.Output)
-		}
+	}
+	if d.Output != "" {
+		line("output", "%s", d.Output)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,0 +1,4 @@
+package sandboxctl
+
+// Birth tells processes with one number apart.
+var Birth = birth
