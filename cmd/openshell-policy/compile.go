@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ The bundle holds Rego, data and a manifest, and any OPA evaluates it:
   opa eval -b bundle.tar.gz -i input.json data.openshell.decision
 
 The same sources give the same bytes. Of a folder every *.yaml is taken but tests
-(*_test.yaml); the name of a ready-made policy stands for that. Without -o the policies
+(*_test.yaml); a ready-made policy is given by its name. Without -o the policies
 are only checked. Exit status: 0 compiled, 1 a policy has errors, 2 could not run.`,
 		Example: `  openshell-policy compile policies/ -o bundle.tar.gz
   openshell-policy compile policies/github-readonly.yaml
@@ -79,6 +80,9 @@ func compilePolicies(o *compileOptions) error {
 	}
 	if result.Bundle == nil {
 		return cli.Exit(cli.ExitFindings)
+	}
+	if len(result.Policies) == 0 {
+		return cli.WithHint(fmt.Errorf("no policy in %s", strings.Join(o.paths, " ")), "a policy is a document of kind SandboxPolicy; openshell-policy test runs tests")
 	}
 	return o.deliver(result)
 }

@@ -70,7 +70,11 @@ func offerFile(ctx context.Context, c *adminapi.Client, ref string) (name, from 
 	case !slices.Contains(applied.Policies, name):
 		return "", "", fmt.Errorf("%s holds no policy %q, but %s", path, name, strings.Join(applied.Policies, ", "))
 	}
-	return name, path, nil
+	from = path
+	if applied.Changed && len(applied.Sandboxes) > 0 {
+		from += ", which also changes it for " + strings.Join(applied.Sandboxes, ", ")
+	}
+	return name, from, nil
 }
 
 // applyFile stores a file's policies in the gateway; "-" is stdin.
