@@ -70,7 +70,10 @@ func sendHead(t *testing.T, framer *http2.Framer, authority, path string, length
 	var head bytes.Buffer
 	enc := hpack.NewEncoder(&head)
 	for _, f := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":authority", authority}, {":path", path},
+		{":method", "POST"},
+		{":scheme", "https"},
+		{":authority", authority},
+		{":path", path},
 		{"content-length", strconv.Itoa(length)},
 	} {
 		_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}) // to memory

@@ -159,9 +159,9 @@ func (w *world) awaitGateway(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-w.gatewayEnded:
+		case err := <-w.gatewayEnded:
 			log, _ := os.ReadFile(filepath.Join(w.dir, "gateway.log"))
-			return fmt.Errorf("the gateway did not start:\n%s", log)
+			return fmt.Errorf("the gateway did not start: %w\n%s", err, log)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(20 * time.Millisecond):
