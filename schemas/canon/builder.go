@@ -137,6 +137,19 @@ func (b *builder) script(text string, s *scope, top bool) []source {
 	return out
 }
 
+// continuedComment finds a comment that ends in a backslash: shells end it with
+// the line, but the parser takes the next line for more of the command.
+func continuedComment(file *syntax.File) bool {
+	found := false
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if c, ok := n.(*syntax.Comment); ok && strings.HasSuffix(strings.TrimRight(c.Text, "\n"), `\`) {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
 // nesting is how deep brackets stand inside each other, quoted or not. The parser
 // goes as deep, and slower the deeper it is.
 func nesting(text string) int {
@@ -161,6 +174,8 @@ func parseShell(text, shell string) (file *syntax.File, err *Error) {
 		return nil, refuse("the command holds a NUL byte")
 	case !utf8.ValidString(text):
 		return nil, refuse("the command is not UTF-8")
+	case strings.IndexByte(text, '\r') >= 0:
+		return nil, refuse("the command holds a carriage return, which is text to shells and space to others")
 	case nesting(text) > maxNesting:
 		return nil, refuse("the command nests brackets more than %d levels deep", maxNesting)
 	}
@@ -174,9 +189,12 @@ func parseShell(text, shell string) (file *syntax.File, err *Error) {
 			file, err = nil, refuse("the command cannot be parsed: %v", r)
 		}
 	}()
-	file, fault := syntax.NewParser(syntax.Variant(variant)).Parse(strings.NewReader(text), "")
+	file, fault := syntax.NewParser(syntax.Variant(variant), syntax.KeepComments(true)).Parse(strings.NewReader(text), "")
 	if fault != nil {
 		return nil, refuse("the command is not valid shell text: %v", fault)
+	}
+	if strings.Contains(text, "\\\n") && continuedComment(file) {
+		return nil, refuse("the command holds a comment that ends in a backslash")
 	}
 	return file, nil
 }

@@ -37,6 +37,10 @@ func (b *builder) words(list []*syntax.Word) []word {
 		}
 		split := &syntax.Word{Parts: slices.Clone(w.Parts)}
 		syntax.SplitBraces(split)
+		if unclearBraces(w, split) {
+			out = append(out, newWord(w).forget())
+			continue
+		}
 		for one, err := range expand.BracesSeq(nil, split) {
 			b.expanded++
 			if err != nil || b.expanded > maxWords {
@@ -57,6 +61,11 @@ func quotes(w *syntax.Word) bool {
 		_, bare := p.(*syntax.Lit)
 		return !bare
 	})
+}
+
+// forget makes a word unknown, but for its substitutions.
+func (w word) forget() word {
+	return word{text: unknown, dyn: true, subs: w.subs, procs: w.procs}
 }
 
 // braces counts what may begin a brace expansion.
@@ -154,7 +163,11 @@ func (b *wordBuilder) unquoted(s string, first bool) {
 		c := s[i]
 		switch {
 		case c == '\\':
-			if i++; i < len(s) && s[i] != '\n' {
+			i++
+			switch {
+			case i == len(s):
+				b.pending.WriteByte('\\') // the last byte of the text quotes nothing
+			case s[i] != '\n':
 				b.pending.WriteByte(s[i])
 			}
 			continue
