@@ -4,6 +4,7 @@
 package compiler
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openshell-policy/openshell/compiler/bundle"
@@ -47,13 +48,12 @@ type Result struct {
 func Compile(sources []Source, opts Options) *Result {
 	r := &Result{Sources: map[string][]byte{}}
 	docs := r.parse(sources)
-	broken := diag.HasErrors(r.Diagnostics)
+	parsed := r.Diagnostics
 	policies, found := check.Policies(docs, r.parse(opts.Library))
 	for _, d := range found {
-		if broken && d.Code == "OSP2006" {
-			continue // the base may stand in a file that could not be read
+		if !said(parsed, d) {
+			r.Diagnostics = append(r.Diagnostics, d)
 		}
-		r.Diagnostics = append(r.Diagnostics, d)
 	}
 	r.Policies = policies
 	if !diag.HasErrors(r.Diagnostics) {
@@ -61,6 +61,19 @@ func Compile(sources []Source, opts Options) *Result {
 	}
 	diag.Sort(r.Diagnostics)
 	return r
+}
+
+// said tells whether a finding only repeats, or only follows from, what was found
+// wrong with the text: the same pattern, or a base in a file that could not be
+// read.
+func said(parsed []diag.Diagnostic, d diag.Diagnostic) bool {
+	if d.Code == "OSP2006" {
+		return diag.HasErrors(parsed)
+	}
+	return slices.ContainsFunc(parsed, func(p diag.Diagnostic) bool {
+		return p.Code == d.Code && p.Pos.File == d.Pos.File && p.Pos.Line == d.Pos.Line &&
+			p.Pos.Col <= d.Pos.Col && d.Pos.Col <= p.Pos.Col+p.Width
+	})
 }
 
 func (r *Result) parse(sources []Source) []*parse.Document {

@@ -193,7 +193,7 @@ func class(src string, i int, sep byte) (Token, int, error) {
 			return 0, errorAt(i, `close it with ], or write \[ for a bracket`, `the character class is not closed`)
 		}
 		if sep != 0 && r == rune(sep) {
-			return 0, errorAt(j, "", `a character class cannot hold the separator %q`, string(rune(sep)))
+			return 0, errorAt(j, "list what the class may match, without the separator", `a character class cannot hold the separator %q`, string(rune(sep)))
 		}
 		j += n
 		return r, nil
@@ -211,7 +211,7 @@ func class(src string, i int, sep byte) (Token, int, error) {
 			}
 		}
 		if hi < lo {
-			return tok, 0, errorAt(i, "", `the range %c-%c is empty`, lo, hi)
+			return tok, 0, errorAt(i, fmt.Sprintf("write %c-%c", hi, lo), `the range %c-%c is empty`, lo, hi)
 		}
 		tok.Ranges = append(tok.Ranges, Range{lo, hi})
 	}

@@ -117,6 +117,10 @@ func TestParseErrors(t *testing.T) {
 		{"file", "/a/[z-a]", 3, "empty"},
 		{"file", `/a\`, 2, "backslash"},
 		{"file", `/a\/b`, 2, "escaped"},
+		{"file", "/a//b", 3, "empty segment"},
+		{"file", "//a", 1, "empty segment"},
+		{"file", "/a/", 2, "end in a slash"},
+		{"file", "/a/**/", 5, "end in a slash"},
 		{"url", "/%2e%2e/a", 1, `".."`},
 		{"text", "**", 0, "no meaning"},
 		{"text", "a**", 1, "glued"},
@@ -170,7 +174,7 @@ func FuzzParse(f *testing.F) {
 			var bad *glob.Error
 			switch {
 			case errors.As(err, &bad):
-				if bad.Offset < 0 || bad.Offset > len(src) || bad.Message == "" {
+				if bad.Offset < 0 || bad.Offset > len(src) || bad.Message == "" || bad.Hint == "" {
 					t.Errorf("%s %q: %q at %d", kind, src, bad.Message, bad.Offset)
 				}
 			case err != nil:

@@ -13,7 +13,26 @@ func FilePath(src string) (Pattern, error) {
 	if err := absolute(src); err != nil {
 		return Pattern{}, err
 	}
-	return pathPattern(src, canon.Escape)
+	p, err := pathPattern(src, canon.Escape)
+	if err != nil {
+		return Pattern{}, err
+	}
+	if bad := noEmptySegment(src); bad != nil {
+		return Pattern{}, bad
+	}
+	return p, nil
+}
+
+// noEmptySegment refuses what no resolved path of a file has: "//", and a slash at
+// the end of anything but the root.
+func noEmptySegment(src string) *Error {
+	if i := strings.Index(src, "//"); i >= 0 {
+		return errorAt(i+1, "write it with single slashes", `a resolved path has no empty segment, so %q never matches`, src)
+	}
+	if bare := strings.TrimSuffix(src, "/"); bare != src && bare != "" {
+		return errorAt(len(bare), fmt.Sprintf("write %s/** for the directory and everything in it", bare), `a resolved path does not end in a slash, so %q never matches`, src)
+	}
+	return nil
 }
 
 // URLPath parses a path glob of a network rule. "%HH" in it is decoded as the
@@ -51,7 +70,11 @@ func absolute(src string) error {
 	case src == "":
 		return errorAt(0, `write /** for every path`, `the path is empty`)
 	}
-	return errorAt(0, fmt.Sprintf("write /%s or **/%s", src, src), `the path %q is relative`, src)
+	bare := src
+	for strings.HasPrefix(bare, "./") || strings.HasPrefix(bare, "../") {
+		_, bare, _ = strings.Cut(bare, "/")
+	}
+	return errorAt(0, fmt.Sprintf("write it from the root, as in /workspace/%s, or **/%s for any depth", bare, bare), `the path %q is relative`, src)
 }
 
 // pathPattern drops the empty segment before the leading "/", refuses segments

@@ -13,8 +13,8 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// Document is one YAML document of a known kind, valid against its schema. One
-// of Policy and Test is set.
+// Document is one YAML document of a known kind, valid against its schema but for
+// the grammar of patterns. One of Policy and Test is set.
 type Document struct {
 	File   string
 	Kind   string
@@ -123,10 +123,12 @@ func document(file string, n *yaml.Node) (*Document, []diag.Diagnostic) {
 		return nil, ds
 	}
 	d.Kind = kind
-	if ds = append(ds, d.validate(m, t)...); len(ds) > 0 {
+	found, patternsOnly := d.validate(m, t)
+	if ds = append(ds, found...); len(ds) > len(found) || !patternsOnly {
 		return nil, ds
 	}
-	return d.decode(m)
+	doc, failed := d.decode(m)
+	return doc, append(ds, failed...)
 }
 
 // kindOf finds out what a document is before its schema can say what is wrong.

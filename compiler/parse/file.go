@@ -24,7 +24,8 @@ const (
 )
 
 // File reads the documents of one file. A document with errors is left out of
-// the result; its neighbours are not. File never panics, expands no alias and
+// the result; its neighbours are not, nor is one in which only patterns are
+// malformed, so that package check can say what else is wrong with it. File never panics, expands no alias and
 // works in time and memory linear in the size of data.
 func File(name string, data []byte) ([]*Document, []diag.Diagnostic) {
 	if d := checkText(name, data); d != nil {

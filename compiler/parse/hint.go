@@ -32,6 +32,8 @@ func (d *Document) hint(code, field string, v schemas.Violation, n *yaml.Node) s
 		return typeHint(v.Message, n)
 	case v.Keyword == "pattern":
 		return patternHint(field, written)
+	case v.Keyword == "not" && field == "name":
+		return "leave the name out, or choose another one"
 	case v.Keyword == "minItems" || v.Keyword == "minProperties":
 		return "add an entry, or remove the field"
 	}

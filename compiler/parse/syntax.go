@@ -61,6 +61,7 @@ func place(name string, lines [][]byte, m yaml.Mark) (p diag.Position, inside bo
 var syntaxHints = []struct{ message, hint string }{
 	{"mapping values are not allowed", "quote the text if it holds `: `, or begin a new line"},
 	{"cannot start any token", "indent with spaces, not tabs; quote text that begins with @, ` or %"},
+	{"incompatible YAML", "remove the %YAML line"},
 	{"tab", "indent with spaces, not tabs"},
 	{"expected key", "line the field up with its neighbours"},
 	{"expected '-'", "line the entry up with its neighbours, and begin it with `- `"},

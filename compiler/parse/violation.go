@@ -13,17 +13,20 @@ import (
 
 // validate turns what the schema says into findings with positions, less what
 // was said already: about kind and version, and about what the tree refused.
-func (d *Document) validate(value any, t *tree) []diag.Diagnostic {
-	var ds []diag.Diagnostic
+// patternsOnly tells that nothing is wrong but texts with a grammar of their own.
+func (d *Document) validate(value any, t *tree) (ds []diag.Diagnostic, patternsOnly bool) {
+	patternsOnly = true
 	for _, v := range schemas.Validate(d.Kind, value) {
 		_, node := find(d.root, v.Path)
 		said := len(v.Path) == 1 && v.Path[0] == "apiVersion" ||
 			len(v.Path) == 0 && v.Keyword == "required" && strings.Contains(v.Message, `"apiVersion"`)
 		if !said && !t.refused[node] {
-			ds = append(ds, d.violation(v))
+			found := d.violation(v)
+			ds = append(ds, found)
+			patternsOnly = patternsOnly && strings.HasPrefix(found.Code, "OSP2")
 		}
 	}
-	return ds
+	return ds, patternsOnly
 }
 
 // patternCodes are the codes of fields whose text has a grammar of its own:
