@@ -56,6 +56,17 @@ func TestCommandArgv(t *testing.T) {
 		_, err := canon.CommandArgv(nil, schemas.Command{}, canon.Shell{})
 		wantRefused(t, err, 400)
 	})
+	t.Run("C06 names of every link", func(t *testing.T) {
+		in, err := canon.CommandArgv([]string{"-bash"}, schemas.Command{
+			Program: "./git", Path: "/opt/tool", Links: []string{"/workspace/git", "/workspace/bin/rm"},
+		}, canon.Shell{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(in.Commands[0].Names, []string{"git", "rm", "sh", "tool"}); diff != "" {
+			t.Errorf("names (-got +want):\n%s", diff)
+		}
+	})
 	t.Run("second name", func(t *testing.T) {
 		in, err := canon.CommandArgv([]string{"-ls"}, schemas.Command{Program: "git", Path: "/usr/bin/git"}, canon.Shell{})
 		if err != nil {

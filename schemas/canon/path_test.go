@@ -92,6 +92,7 @@ func TestRefusedPaths(t *testing.T) {
 		{"D05 dots beside an encoded slash", "/a/..%2fb", 400},
 		{"D05 dots after an encoded slash", "/a%2f../b", 400},
 		{"D05 encoded slash beside a slash", "/a/%2Fb", 400},
+		{"D05 encoded slash in a parameter", "/a;x%2Fb", 400},
 		{"D07 backslash", `/a\..\b`, 400},
 		{"D07 encoded backslash", "/a/%5c..", 400},
 		{"D10 encoded NUL", "/a%00b", 400},
