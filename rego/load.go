@@ -56,7 +56,9 @@ type index struct {
 func (x index) written() int {
 	n := 0
 	for _, r := range x.Rules {
-		if r.ID != schemas.RuleBaseline && r.ID != schemas.RuleSensitive {
+		switch r.ID {
+		case schemas.RuleBaseline, schemas.RuleSensitive, schemas.RuleDefault:
+		default:
 			n++
 		}
 	}
