@@ -60,14 +60,17 @@ func (p *place) launch(ctx context.Context, flags ...string) (*adminapi.Client, 
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // what it said is in its log
+		close(ended)
+	}()
 	return p.await(ctx, ended, logPath)
 }
 
 // await polls until a gateway serves; if the one that was started ended because
 // another was faster, that one does as well.
-func (p *place) await(ctx context.Context, ended <-chan error, logPath string) (*adminapi.Client, error) {
+func (p *place) await(ctx context.Context, ended <-chan struct{}, logPath string) (*adminapi.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
