@@ -170,7 +170,7 @@ func (o *evalOptions) question() (analysis.Question, error) {
 		dec := json.NewDecoder(bytes.NewReader(data))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(q.Input); err != nil {
-			return q, cli.WithHint(fmt.Errorf("input: %w", err), "openshell-policy schema DecisionInput prints its form")
+			return q, cli.WithHint(fmt.Errorf("read the input: %w", err), "openshell-policy schema DecisionInput prints its form")
 		}
 	}
 	return q, nil

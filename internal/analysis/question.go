@@ -3,6 +3,8 @@ package analysis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/schemas"
@@ -56,7 +58,27 @@ func Ask(ctx context.Context, g *rego.Generation, q Question) (Answer, error) {
 	return a, nil
 }
 
+// check refuses what no client could send, and so no gateway would deny.
+func (q Question) check() error {
+	switch {
+	case q.Request != nil && !strings.Contains(q.Request.URL, "://"):
+		return fmt.Errorf("%q is not an absolute URL, such as https://example.com/", q.Request.URL)
+	case q.File != "":
+		op, paths, _ := strings.Cut(strings.TrimSpace(q.File), " ")
+		if _, err := canon.ParseFile(op + " /a /b"); err != nil {
+			return fmt.Errorf("%q is not an operation and a path, such as %q", q.File, "read /workspace/a")
+		}
+		if strings.TrimSpace(paths) == "" {
+			return fmt.Errorf("%q lacks a path, as in %q", q.File, op+" /workspace/a")
+		}
+	}
+	return nil
+}
+
 func (q Question) inputs() ([]schemas.DecisionInput, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
 	in := schemas.DecisionInput{Policy: q.Policy, Sandbox: schemas.Sandbox{Agent: q.Agent}}
 	var err error
 	switch {

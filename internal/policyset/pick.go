@@ -3,6 +3,7 @@ package policyset
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -11,25 +12,30 @@ import (
 	"github.com/openshell-policy/openshell/policies"
 )
 
-// Pick finds what --policy names: a file or folder (it contains a slash or ends
-// in .yaml), optionally with :NAME where it holds several policies, or the name
-// of a ready-made policy. The name returned is "" if the reference gives none.
+// Pick finds what --policy names: a ready-made policy, or a file or folder,
+// optionally with :NAME where that holds several policies. A file that has the
+// name of a ready-made policy is meant if the reference contains a slash or ends
+// in .yaml. The name returned is "" if the reference gives none.
 func Pick(ref string) (sources []compiler.Source, name string, err error) {
 	if !IsFile(ref) {
-		source, ok := ReadyMade(ref)
-		if !ok {
-			return nil, "", UnknownName(ref)
+		if source, ok := ReadyMade(ref); ok {
+			return []compiler.Source{source}, ref, nil
 		}
-		return []compiler.Source{source}, ref, nil
 	}
 	path := ref
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if i := strings.LastIndexByte(ref, ':'); i > 0 {
-			path, name = ref[:i], ref[i+1:]
-		}
+	if i := strings.LastIndexByte(ref, ':'); i > 0 && !exists(ref) {
+		path, name = ref[:i], ref[i+1:]
+	}
+	if !IsFile(ref) && !exists(path) {
+		return nil, "", UnknownName(ref)
 	}
 	sources, err = Read(path)
 	return sources, name, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // Load reads policies for compilation: of each reference the file or folder, or
@@ -38,7 +44,7 @@ func Load(refs ...string) ([]compiler.Source, error) {
 	var paths []string
 	var sources []compiler.Source
 	for _, ref := range refs {
-		if _, err := os.Stat(ref); err == nil || IsFile(ref) {
+		if exists(ref) || IsFile(ref) {
 			paths = append(paths, ref)
 			continue
 		}
@@ -61,7 +67,7 @@ func Load(refs ...string) ([]compiler.Source, error) {
 // IsFile tells whether a reference means a file or folder, not a name.
 func IsFile(ref string) bool {
 	path, _, _ := strings.Cut(ref, ":")
-	return strings.Contains(ref, "/") || IsYAML(path)
+	return strings.Contains(ref, "/") || IsYAML(path) || path == "." || path == ".."
 }
 
 // NameError is a policy name that nothing answers to.
@@ -84,6 +90,8 @@ func Choose(result *compiler.Result, name string) (string, error) {
 		names = append(names, p.Name)
 	}
 	switch {
+	case len(names) == 0:
+		return "", errors.New("no document of kind SandboxPolicy was given")
 	case name == "" && len(names) == 1:
 		return names[0], nil
 	case name == "":

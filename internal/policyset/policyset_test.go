@@ -85,6 +85,8 @@ func TestPick(t *testing.T) {
 		{"a/p.yaml", "", []string{"a/p.yaml"}},
 		{"a/p.yaml:x", "x", []string{"a/p.yaml"}},
 		{"a/:x", "x", []string{"a/p.yaml"}},
+		{"a:x", "x", []string{"a/p.yaml"}},
+		{".:x", "x", []string{"a/p.yaml", "b:c.yaml", "github-readonly/x.yaml"}},
 		{"./b:c.yaml", "", []string{"b:c.yaml"}},
 		{"./b:c.yaml:x", "x", []string{"b:c.yaml"}},
 		{"github-readonly", "github-readonly", []string{"library/github-readonly.yaml"}},
