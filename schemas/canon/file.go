@@ -7,7 +7,7 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// fileOps are the operations of schemas, and how many paths each takes.
+// fileOps tells how many paths an operation takes; 0 if it is none.
 func fileOps(op schemas.FileOp) int {
 	switch op {
 	case schemas.OpRename, schemas.OpLink:
