@@ -35,7 +35,7 @@ var figures = []figure{
 	{"denied rule, 10,000 rules", "Decide/denied/rules=10000 ns/op", micro, "µs", "≤ 20"},
 	{"cached decision", "DecideCached ns/op", micro, "µs", "≤ 0.5"},
 	{"  allocations", "DecideCached allocs/op", 1, "", "≤ 2"},
-	{"canonical request", "Network ns/op", micro, "µs", ""},
+	{"canonical request", "Network/plain ns/op", micro, "µs", ""},
 	{"compile 10 rules", "Compile/rules=10 ns/op", milli, "ms", "≤ 6"},
 	{"  1,000 rules", "Compile/rules=1000 ns/op", milli, "ms", ""},
 	{"  10,000 rules", "Compile/rules=10000 ns/op", milli, "ms", "≤ 1,300"},
@@ -47,7 +47,8 @@ var figures = []figure{
 	{"  32 connections, 1 MiB", "Inspected/conns=32/body=1048576 ratio", 1, "", "≥ 0.85"},
 	{"  32 connections, 1 KiB", "Inspected/conns=32/body=1024 req/s", 1, "req/s", ""},
 	{"held tunnel", "HeldTunnel KiB/tunnel", 1, "KiB", "≤ 45"},
-	{"record appended", "Append ns/op", micro, "µs", ""},
+	{"record appended, written", "Append/written ns/op", micro, "µs", ""},
+	{"  and synced", "Append/synced ns/op", micro, "µs", ""},
 }
 
 // write prints the figures that were measured.
