@@ -12,10 +12,11 @@ import (
 // Changes says in words what a sandbox gains and loses that goes from one policy
 // to another:
 //
-//   - 3 hosts, + POST on api.github.com, + writable /home/agent/**
-//   - github.com, - readable /etc/**
-//     no longer blocked: **/.env
-//     commands now limited to git python node npm pip
+//	from github-readonly to full-dev:
+//	+ 3 hosts, + PATCH POST PUT on api.github.com, + writable /home/agent/**
+//	- github.com, - readable /etc/**
+//	no longer blocked: **/.env
+//	commands now limited to git python node npm pip
 //
 // It compares rules as they are written, not what they match: it is a summary,
 // not a proof.
@@ -30,13 +31,30 @@ func Changes(from, to *plan.Policy) []string {
 		losses = append(losses, signed("- "+l.word, removed)...)
 	}
 	before, after := texts(from.File.Blocked), texts(to.File.Blocked)
-	blocked, unblocked := uncovered(after, before), uncovered(before, after)
+	blocked := uncovered(after, append(before, texts(from.File.Sensitive)...))
+	unblocked := uncovered(before, append(after, texts(to.File.Sensitive)...))
 	var out []string
 	out = appendLine(out, "", gains, ", ")
 	out = appendLine(out, "", losses, ", ")
 	out = appendLine(out, "no longer blocked: ", unblocked, " ")
 	out = appendLine(out, "now blocked: ", blocked, " ")
+	denied, undenied := compare(denials(from), denials(to))
+	out = appendLine(out, "no longer denied: ", undenied, ", ")
+	out = appendLine(out, "now denied: ", denied, ", ")
 	return append(out, commandChanges(&from.Exec, &to.Exec)...)
+}
+
+// denials are the deny rules: the name, where there is one, and the host.
+func denials(p *plan.Policy) []string {
+	var out []string
+	for _, r := range p.Network.Denied {
+		text := r.Text
+		if !strings.Contains(r.ID, "[") {
+			text += " (" + r.ID + ")"
+		}
+		out = append(out, text)
+	}
+	return out
 }
 
 // grants are the lists of files that allow something.
@@ -147,16 +165,26 @@ func methods(p *plan.Policy) map[string][]string {
 
 // commandChanges tells how the clause of commands changes.
 func commandChanges(from, to *plan.Exec) []string {
+	var out []string
 	before, after := programs(from), programs(to)
 	switch {
 	case from.Restricted && !to.Restricted:
-		return []string{"commands no longer limited"}
+		out = append(out, "commands no longer limited")
 	case !to.Restricted || from.Restricted && slices.Equal(before, after):
-		return nil
 	case to.None || len(after) == 0:
-		return []string{"no commands allowed"}
+		out = append(out, "no commands allowed")
+	default:
+		out = append(out, "commands now limited to "+strings.Join(after, " "))
 	}
-	return []string{"commands now limited to " + strings.Join(after, " ")}
+	return appendLine(out, "commands no longer blocked: ", without(pipelines(from), pipelines(to)), ", ")
+}
+
+func pipelines(e *plan.Exec) []string {
+	var out []string
+	for _, r := range e.Blocked {
+		out = append(out, r.Text)
+	}
+	return out
 }
 
 // programs names what allowed_commands begins with, in the order written.
