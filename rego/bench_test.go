@@ -103,17 +103,19 @@ var questions = []struct {
 // BenchmarkDecide measures an uncached network decision, input included.
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000} {
-		g := engine(b, n, -1)
-		for _, q := range questions {
-			b.Run(fmt.Sprintf("%s/rules=%d", q.name, n), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					if d := g.Decide(b.Context(), q.in); d.Code != q.code {
-						b.Fatalf("got %s: %s, want %s", d.Code, d.Message, q.code)
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			g := engine(b, n, -1)
+			for _, q := range questions {
+				b.Run(q.name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if d := g.Decide(b.Context(), q.in); d.Code != q.code {
+							b.Fatalf("got %s: %s, want %s", d.Code, d.Message, q.code)
+						}
 					}
-				}
-			})
-		}
+				})
+			}
+		})
 	}
 }
 
@@ -130,8 +132,8 @@ func BenchmarkDecideCached(b *testing.B) {
 // BenchmarkLoad measures bundle to live, the reading of the tar included.
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{10, 200, 1000, 10000} {
-		data := bundleOf(b, n)
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			data := bundleOf(b, n)
 			for b.Loop() {
 				if _, err := rego.New(rego.Options{}).Load(data); err != nil {
 					b.Fatal(err)
@@ -144,8 +146,8 @@ func BenchmarkLoad(b *testing.B) {
 // BenchmarkBuild measures plan to bundle.
 func BenchmarkBuild(b *testing.B) {
 	for _, n := range []int{10, 1000, 10000} {
-		p := rules(b, n)
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			p := rules(b, n)
 			for b.Loop() {
 				if _, _, err := bundle.Build([]*plan.Policy{p}, bundle.Options{Library: rego.Library()}); err != nil {
 					b.Fatal(err)

@@ -20,7 +20,8 @@ type compiled struct {
 	hit      query
 	near     query
 	decision query
-	fields   fieldSet // of input.network that the generated rules read
+	hits     fieldSet // of input.network that hit reads
+	nears    fieldSet // of input.network that near reads, with its helpers
 }
 
 // query is a compiled body that binds the variable answer.
@@ -44,7 +45,7 @@ func compile(c *content, name string, digest [sha256.Size]byte) (*compiled, erro
 		}
 		modules[file] = f.Parsed
 		if file == "network.rego" {
-			p.fields = fieldsOf(f.Parsed)
+			p.hits, p.nears = fieldsOf(f.Parsed)
 		}
 	}
 	p.compiler = ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)

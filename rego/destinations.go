@@ -35,7 +35,9 @@ func (d Destinations) Names(host string) bool {
 	}
 	// Every allow rule whose host matches is a near miss of this input, which
 	// matches nothing else.
-	in := networkTerm(hostOnly(host), d.p.fields)
+	terms := borrowTerms()
+	defer terms.release()
+	in := terms.network(hostOnly(host), d.p.nears)
 	near, err := d.p.least(context.Background(), &d.p.near, in)
 	named := err == nil && near != nil
 	d.g.names.Add(key, named)

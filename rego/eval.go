@@ -12,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/openshell-policy/openshell/schemas"
 )
 
 // budget bounds one evaluation; past it the input is denied.
@@ -25,6 +27,8 @@ type policy struct {
 	store storage.Store
 	txn   storage.Transaction
 	index *index
+	// ordinals finds rules by id.
+	ordinals map[string]int
 	// passthrough holds the host patterns of passthrough rules by ordinal.
 	passthrough map[int]*regexp.Regexp
 }
@@ -35,7 +39,21 @@ func (p *compiled) bind(g *Generation) (*policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile policy %q: %w", p.name, err)
 	}
-	return &policy{compiled: p, store: g.store, txn: g.txn, index: &idx, passthrough: hosts}, nil
+	bound := &policy{
+		compiled: p, store: g.store, txn: g.txn, index: &idx,
+		ordinals: make(map[string]int, len(idx.Rules)), passthrough: hosts,
+	}
+	for i := range idx.Rules {
+		r := &idx.Rules[i]
+		if _, ok := bound.ordinals[r.ID]; !ok {
+			bound.ordinals[r.ID] = i
+		}
+		if r.Line > 0 {
+			r.source = &schemas.Source{File: r.File, Line: r.Line}
+		}
+		r.verdict = g.message(r.decides(), r.Where, p.name, func(string) (string, bool) { return "", false })
+	}
+	return bound, nil
 }
 
 // evaluate returns the one value of a query.
@@ -52,6 +70,7 @@ func (p *policy) evaluate(ctx context.Context, q *query, input *ast.Term, cachin
 		WithMetrics(metrics.NoOp()).
 		WithSeed(noSeed{}).
 		WithTime(noTime).
+		WithRequestMetadata(noMetadata).
 		WithStrictBuiltinErrors(true)
 	if !caching {
 		tq = tq.WithVirtualCache(noCache{}).WithBaseCache(noBase{})
@@ -70,6 +89,9 @@ func (p *policy) evaluate(ctx context.Context, q *query, input *ast.Term, cachin
 
 // noTime stands for the clock, which no allowed built-in reads.
 var noTime = time.Unix(0, 0)
+
+// noMetadata spares OPA making a map for each call; no allowed built-in writes it.
+var noMetadata = map[string]any{}
 
 // noSeed stands for randomness, which no allowed built-in draws.
 type noSeed struct{}

@@ -6,28 +6,34 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// explain builds a decision as lib/explain.rego does.
+// explain builds a decision as lib/explain.rego does. Without values the rule
+// itself decides, and its message is known.
 func (g *Generation) explain(in *schemas.DecisionInput, r *rule, mode schemas.Mode, code schemas.Code, values func(string) (string, bool)) schemas.Decision {
 	d := schemas.Decision{
 		Allow: code == schemas.CodeAllowed, Mode: mode, Code: code, Rule: r.ID,
 		Policy: in.Policy, Revision: g.revision,
 	}
-	d.Message = expand(g.data.Codes[code], func(key string) (string, bool) {
-		switch key {
-		case "where":
-			return r.Where, true
-		case "policy":
-			return in.Policy, true
-		}
-		return values(key)
-	})
-	if r.Line > 0 {
-		d.Source = &schemas.Source{File: r.File, Line: r.Line}
+	if d.Message = r.verdict; values != nil {
+		d.Message = g.message(code, r.Where, in.Policy, values)
 	}
+	d.Source = r.source
 	if !d.Allow {
 		d.Hint = g.hint(in.Network, code)
 	}
 	return d
+}
+
+// message fills in a code's template.
+func (g *Generation) message(code schemas.Code, where, policy string, values func(string) (string, bool)) string {
+	return expand(g.data.Codes[code], func(key string) (string, bool) {
+		switch key {
+		case "where":
+			return where, true
+		case "policy":
+			return policy, true
+		}
+		return values(key)
+	})
 }
 
 // hint is the first of the table that fits a denied request.

@@ -87,8 +87,8 @@ func (g *Generation) Rule(policy, id string) (RuleInfo, bool) {
 	if p == nil {
 		return RuleInfo{}, false
 	}
-	i := slices.IndexFunc(p.index.Rules, func(r rule) bool { return r.ID == id })
-	if i < 0 {
+	i, ok := p.ordinals[id]
+	if !ok {
 		return RuleInfo{}, false
 	}
 	r := p.index.Rules[i]

@@ -1,6 +1,8 @@
 package rego
 
 import (
+	"sync"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/openshell-policy/openshell/schemas"
@@ -34,49 +36,58 @@ var fields = []struct {
 	bit  fieldSet
 	name string
 	key  *ast.Term
-	term func(*schemas.NetworkInput) *ast.Term
+	term func(*terms, *schemas.NetworkInput) *ast.Term
 }{
-	{fieldAncestors, "ancestors", ast.StringTerm("ancestors"), func(n *schemas.NetworkInput) *ast.Term { return stringsTerm(n.Ancestors) }},
-	{fieldAuthority, "authority", ast.StringTerm("authority"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.Authority) }},
-	{fieldBinary, "binary", ast.StringTerm("binary"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.Binary) }},
-	{fieldDir, "dir", ast.StringTerm("dir"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.Dir) }},
-	{fieldFolded, "folded", ast.StringTerm("folded"), func(n *schemas.NetworkInput) *ast.Term { return formTerm(&n.Folded) }},
-	{fieldHost, "host", ast.StringTerm("host"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.Host) }},
-	{fieldHostParent, "host_parent", ast.StringTerm("host_parent"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.HostParent) }},
-	{fieldMethod, "method", ast.StringTerm("method"), func(n *schemas.NetworkInput) *ast.Term { return methodTerm(n.Method) }},
-	{fieldParent, "parent", ast.StringTerm("parent"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.Parent) }},
-	{fieldPath, "path", ast.StringTerm("path"), func(n *schemas.NetworkInput) *ast.Term { return ast.StringTerm(n.Path) }},
-	{fieldPort, "port", ast.StringTerm("port"), func(n *schemas.NetworkInput) *ast.Term { return ast.InternedTerm(n.Port) }},
-	{fieldQuery, "query", ast.StringTerm("query"), func(n *schemas.NetworkInput) *ast.Term { return queryTerm(n.Query) }},
-	{fieldScheme, "scheme", ast.StringTerm("scheme"), func(n *schemas.NetworkInput) *ast.Term { return schemeTerm(n.Scheme) }},
-	{fieldSegments, "segments", ast.StringTerm("segments"), func(n *schemas.NetworkInput) *ast.Term { return stringsTerm(n.Segments) }},
-	{fieldSplit, "split", ast.StringTerm("split"), func(n *schemas.NetworkInput) *ast.Term { return formTerm(&n.Split) }},
-	{fieldWebSocket, "websocket", ast.StringTerm("websocket"), func(n *schemas.NetworkInput) *ast.Term { return ast.InternedTerm(n.WebSocket) }},
+	{fieldAncestors, "ancestors", ast.StringTerm("ancestors"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.strings(n.Ancestors) }},
+	{fieldAuthority, "authority", ast.StringTerm("authority"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.Authority) }},
+	{fieldBinary, "binary", ast.StringTerm("binary"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.Binary) }},
+	{fieldDir, "dir", ast.StringTerm("dir"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.Dir) }},
+	{fieldFolded, "folded", ast.StringTerm("folded"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.form(&n.Folded) }},
+	{fieldHost, "host", ast.StringTerm("host"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.Host) }},
+	{fieldHostParent, "host_parent", ast.StringTerm("host_parent"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.HostParent) }},
+	{fieldMethod, "method", ast.StringTerm("method"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.method(n.Method) }},
+	{fieldParent, "parent", ast.StringTerm("parent"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.Parent) }},
+	{fieldPath, "path", ast.StringTerm("path"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.string(n.Path) }},
+	{fieldPort, "port", ast.StringTerm("port"), func(_ *terms, n *schemas.NetworkInput) *ast.Term { return ast.InternedTerm(n.Port) }},
+	{fieldQuery, "query", ast.StringTerm("query"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.query(n.Query) }},
+	{fieldScheme, "scheme", ast.StringTerm("scheme"), func(_ *terms, n *schemas.NetworkInput) *ast.Term { return schemeTerm(n.Scheme) }},
+	{fieldSegments, "segments", ast.StringTerm("segments"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.strings(n.Segments) }},
+	{fieldSplit, "split", ast.StringTerm("split"), func(t *terms, n *schemas.NetworkInput) *ast.Term { return t.form(&n.Split) }},
+	{fieldWebSocket, "websocket", ast.StringTerm("websocket"), func(_ *terms, n *schemas.NetworkInput) *ast.Term { return ast.InternedTerm(n.WebSocket) }},
 }
 
-// fieldsOf finds the fields that a module reads. A reference to input.network
-// that is not to one known field asks for all of them.
-func fieldsOf(m *ast.Module) fieldSet {
+// fieldsOf finds the fields that a module's rules read, near being those of the
+// near-miss set and hit those of all others. A reference to input.network that is
+// not to one known field asks for all of them.
+func fieldsOf(m *ast.Module) (hit, near fieldSet) {
 	byName := map[string]fieldSet{}
-	var all, used fieldSet
+	var all fieldSet
 	for _, f := range fields {
 		byName[f.name] = f.bit
 		all |= f.bit
 	}
-	ast.WalkRefs(m, func(ref ast.Ref) bool {
-		if !ref.HasPrefix(ast.InputRootRef) {
-			return false
-		}
-		bit := all
-		if len(ref) > 2 && ref[1].Equal(networkKey) {
-			if name, ok := ref[2].Value.(ast.String); ok && byName[string(name)] != 0 {
-				bit = byName[string(name)]
+	for _, r := range m.Rules {
+		used := fieldSet(0)
+		ast.WalkRefs(r, func(ref ast.Ref) bool {
+			if ref.HasPrefix(ast.InputRootRef) {
+				used |= fieldOf(ref, byName, all)
 			}
+			return false
+		})
+		if near |= used; r.Head.Name != "near" {
+			hit |= used
 		}
-		used |= bit
-		return false
-	})
-	return used
+	}
+	return hit, near
+}
+
+func fieldOf(ref ast.Ref, byName map[string]fieldSet, all fieldSet) fieldSet {
+	if len(ref) > 2 && ref[1].Equal(networkKey) {
+		if name, ok := ref[2].Value.(ast.String); ok && byName[string(name)] != 0 {
+			return byName[string(name)]
+		}
+	}
+	return all
 }
 
 var (
@@ -95,19 +106,48 @@ var (
 	}()
 )
 
-// networkTerm builds the input of the fast path.
-func networkTerm(n *schemas.NetworkInput, used fieldSet) *ast.Term {
+// terms lends the terms of one input. An evaluation keeps none of them: its
+// results are ordinals and codes of the policy.
+type terms struct {
+	lent int
+	pool [64]ast.Term
+}
+
+var termPool = sync.Pool{New: func() any { return new(terms) }}
+
+func borrowTerms() *terms { return termPool.Get().(*terms) }
+
+func (t *terms) release() {
+	clear(t.pool[:t.lent])
+	t.lent = 0
+	termPool.Put(t)
+}
+
+func (t *terms) of(v ast.Value) *ast.Term {
+	if t.lent == len(t.pool) {
+		return ast.NewTerm(v)
+	}
+	term := &t.pool[t.lent]
+	t.lent++
+	term.Value = v
+	return term
+}
+
+// network builds the input of the fast path.
+func (t *terms) network(n *schemas.NetworkInput, used fieldSet) *ast.Term {
 	var pairs [16][2]*ast.Term
 	k := 0
 	for i := range fields {
 		if f := &fields[i]; used&f.bit != 0 {
-			pairs[k] = [2]*ast.Term{f.key, f.term(n)}
+			pairs[k] = [2]*ast.Term{f.key, f.term(t, n)}
 			k++
 		}
 	}
-	inner := ast.NewTerm(ast.NewObject(pairs[:k]...))
-	return ast.NewTerm(ast.NewObject([2]*ast.Term{networkKey, inner}))
+	inner := t.of(ast.NewObject(pairs[:k]...))
+	return t.of(ast.NewObject([2]*ast.Term{networkKey, inner}))
 }
+
+func (t *terms) string(s string) *ast.Term { return t.of(ast.String(s)) }
 
 func schemeTerm(s string) *ast.Term {
 	if s == "https" {
@@ -116,33 +156,33 @@ func schemeTerm(s string) *ast.Term {
 	return httpTerm
 }
 
-func methodTerm(s string) *ast.Term {
-	if t, ok := methodTerms[s]; ok {
-		return t
+func (t *terms) method(s string) *ast.Term {
+	if m, ok := methodTerms[s]; ok {
+		return m
 	}
-	return ast.StringTerm(s)
+	return t.string(s)
 }
 
-func stringsTerm(items []string) *ast.Term {
-	terms := make([]*ast.Term, len(items))
+func (t *terms) strings(items []string) *ast.Term {
+	list := make([]*ast.Term, len(items))
 	for i, s := range items {
-		terms[i] = ast.StringTerm(s)
+		list[i] = t.string(s)
 	}
-	return ast.ArrayTerm(terms...)
+	return t.of(ast.NewArray(list...))
 }
 
-func formTerm(f *schemas.PathForm) *ast.Term {
-	return ast.ObjectTerm(
-		[2]*ast.Term{dirKey, ast.StringTerm(f.Dir)},
-		[2]*ast.Term{pathKey, ast.StringTerm(f.Path)},
-		[2]*ast.Term{segmentsKey, stringsTerm(f.Segments)},
-	)
+func (t *terms) form(f *schemas.PathForm) *ast.Term {
+	return t.of(ast.NewObject(
+		[2]*ast.Term{dirKey, t.string(f.Dir)},
+		[2]*ast.Term{pathKey, t.string(f.Path)},
+		[2]*ast.Term{segmentsKey, t.strings(f.Segments)},
+	))
 }
 
-func queryTerm(q map[string][]string) *ast.Term {
+func (t *terms) query(q map[string][]string) *ast.Term {
 	pairs := make([][2]*ast.Term, 0, len(q))
 	for k, v := range q {
-		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(k), stringsTerm(v)})
+		pairs = append(pairs, [2]*ast.Term{t.string(k), t.strings(v)})
 	}
-	return ast.ObjectTerm(pairs...)
+	return t.of(ast.NewObject(pairs...))
 }

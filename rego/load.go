@@ -82,6 +82,17 @@ type rule struct {
 	Passthrough  bool         `json:"passthrough"`
 	WebSocket    bool         `json:"websocket"`
 	AllowPrivate []string     `json:"allow_private"`
+
+	verdict string          // the message where the rule itself decides
+	source  *schemas.Source // nil for rules of tables
+}
+
+// decides is the code of a request that the rule matches.
+func (r *rule) decides() schemas.Code {
+	if r.Effect == "allow" {
+		return schemas.CodeAllowed
+	}
+	return schemas.CodeDeniedRule
 }
 
 func readBundle(raw []byte) (*content, error) {

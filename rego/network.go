@@ -13,8 +13,9 @@ import (
 // decideNetwork asks first for what decides, the matching rules, and for the
 // nearest miss only on a denial. Both together equal data.openshell.decision.
 func (g *Generation) decideNetwork(ctx context.Context, p *policy, in *schemas.DecisionInput) schemas.Decision {
-	input := networkTerm(in.Network, p.fields)
-	hits, err := p.least(ctx, &p.hit, input)
+	terms := borrowTerms()
+	defer terms.release()
+	hits, err := p.least(ctx, &p.hit, terms.network(in.Network, p.hits))
 	if err != nil {
 		return g.fail(in, schemas.CodePolicyError)
 	}
@@ -25,7 +26,7 @@ func (g *Generation) decideNetwork(ctx context.Context, p *policy, in *schemas.D
 		}
 		return g.byRule(p, in, ordinal)
 	}
-	near, err := p.least(ctx, &p.near, input)
+	near, err := p.least(ctx, &p.near, terms.network(in.Network, p.nears))
 	if err != nil {
 		return g.fail(in, schemas.CodePolicyError)
 	}
@@ -62,11 +63,7 @@ func intOf(t *ast.Term) (int, bool) {
 
 func (g *Generation) byRule(p *policy, in *schemas.DecisionInput, ordinal int) schemas.Decision {
 	r := &p.index.Rules[ordinal]
-	code := schemas.CodeDeniedRule
-	if r.Effect == "allow" {
-		code = schemas.CodeAllowed
-	}
-	return g.explain(in, r, r.Mode, code, func(string) (string, bool) { return "", false })
+	return g.explain(in, r, r.Mode, r.decides(), nil)
 }
 
 // nearMiss denies with the first check that the nearest allow rule fails, or

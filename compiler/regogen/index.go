@@ -63,7 +63,7 @@ func NewIndex(p *plan.Policy) Index {
 	}
 	for _, l := range fileLists(&p.File) {
 		effect := "allow"
-		if l.below {
+		if l.deny {
 			effect = "deny"
 		}
 		for _, r := range l.rules {
@@ -88,7 +88,7 @@ func newRule(o plan.Origin, effect string, mode schemas.Mode) Rule {
 		r.Mode = schemas.ModeEnforce // audit mode never opens a well-known secret
 		fallthrough
 	case o.ID == schemas.RuleBaseline:
-		r.Where = fmt.Sprintf("%s (%s)", o.ID, o.Text)
+		r.Where = fmt.Sprintf("%s (openshell-policy explain %s)", o.ID, o.ID)
 		r.File, r.Line = "", 0
 	default:
 		r.Where = fmt.Sprintf("%s, %s:%d", o.ID, o.Pos.File, o.Pos.Line)
