@@ -1,0 +1,185 @@
+package oracle_test
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// token matches one character, or any number of them (star).
+type token struct {
+	star, any, negated bool
+	ranges             [][2]rune // of a class, or one literal
+}
+
+func (t token) matches(r rune) bool {
+	if t.any {
+		return true
+	}
+	in := false
+	for _, lohi := range t.ranges {
+		in = in || lohi[0] <= r && r <= lohi[1]
+	}
+	return in != t.negated
+}
+
+// folded tells whether the token matches a character that is r in lower case.
+func (t token) folded(r rune) bool {
+	return t.matches(r) || 'a' <= r && r <= 'z' && t.matches(r-'a'+'A')
+}
+
+func literal(s string) (out []token) {
+	for _, r := range s {
+		out = append(out, token{ranges: [][2]rune{{r, r}}})
+	}
+	return out
+}
+
+// tokens reads a glob without segments; web globs are percent-decoded, except
+// for what stays encoded in the compared form.
+func tokens(glob string, web bool) (out []token) {
+	for i := 0; i < len(glob); {
+		r, n := utf8.DecodeRuneInString(glob[i:])
+		switch {
+		case r == '*':
+			out = append(out, token{star: true})
+		case r == '?':
+			out = append(out, token{any: true})
+		case r == '[':
+			n = strings.IndexByte(glob[i:], ']') + 1
+			out = append(out, class(glob[i+1:i+n-1]))
+		case r == '\\':
+			r, size := utf8.DecodeRuneInString(glob[i+1:])
+			n = 1 + size
+			out = append(out, token{ranges: [][2]rune{{r, r}}})
+		case r == '%' && web:
+			text, size := percent(glob[i:])
+			n = size
+			out = append(out, literal(text)...)
+		default:
+			out = append(out, literal(string(r))...)
+		}
+		i += n
+	}
+	return out
+}
+
+// percent returns what the compared form has for the escape s begins with.
+func percent(s string) (string, int) {
+	const digits = "0123456789ABCDEF"
+	if len(s) < 3 {
+		return "%25", 1
+	}
+	hi, lo := strings.IndexByte(digits, upper(s[1])), strings.IndexByte(digits, upper(s[2]))
+	if hi < 0 || lo < 0 {
+		return "%25", 1
+	}
+	if b := byte(hi<<4 | lo); b != '/' && b != '%' {
+		return string(rune(b)), 3 // generated globs have ASCII escapes only
+	}
+	return strings.ToUpper(s[:3]), 3
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - 'a' + 'A'
+	}
+	return c
+}
+
+func class(body string) token {
+	t := token{}
+	if body[0] == '!' {
+		t.negated, body = true, body[1:]
+	}
+	for rs := []rune(body); len(rs) > 0; {
+		if len(rs) > 2 && rs[1] == '-' {
+			t.ranges, rs = append(t.ranges, [2]rune{rs[0], rs[2]}), rs[3:]
+			continue
+		}
+		t.ranges, rs = append(t.ranges, [2]rune{rs[0], rs[0]}), rs[1:]
+	}
+	return t
+}
+
+func match(ts []token, s []rune, fold bool) bool {
+	if len(ts) == 0 {
+		return len(s) == 0
+	}
+	t := ts[0]
+	if t.star {
+		return match(ts[1:], s, fold) || len(s) > 0 && match(ts, s[1:], fold)
+	}
+	if len(s) == 0 || !(t.matches(s[0]) || fold && t.folded(s[0])) {
+		return false
+	}
+	return match(ts[1:], s[1:], fold)
+}
+
+// decode undoes the doubling of backslashes of inputs.
+func decode(s string) []rune { return []rune(strings.ReplaceAll(s, `\\`, `\`)) }
+
+// matchText compares a query value or an argument: there are no segments.
+func matchText(glob, s string) bool { return match(tokens(glob, false), decode(s), false) }
+
+// cut splits a path, or a glob for paths, into segments.
+func cut(s string) []string { return strings.Split(strings.TrimPrefix(s, "/"), "/") }
+
+func matchSegments(glob, segments []string, web, fold bool) bool {
+	switch {
+	case len(glob) == 0:
+		return len(segments) == 0
+	case glob[0] == "**":
+		return matchSegments(glob[1:], segments, web, fold) ||
+			len(segments) > 0 && matchSegments(glob, segments[1:], web, fold)
+	case len(segments) == 0:
+		return false
+	case glob[0] == "*":
+		return segments[0] != "" && matchSegments(glob[1:], segments[1:], web, fold)
+	}
+	return match(tokens(glob[0], web), decode(segments[0]), fold) && matchSegments(glob[1:], segments[1:], web, fold)
+}
+
+// matchFile compares the path of a file.
+func matchFile(glob, path string) bool { return matchSegments(cut(glob), cut(path), false, false) }
+
+// matchPath compares the path of a request.
+func matchPath(glob, path string) bool { return matchSegments(cut(glob), cut(path), true, false) }
+
+// deniesPath also tries the path in the forms that deny rules are tried with:
+// in lower case, without a trailing slash, and with %2F as a slash.
+func deniesPath(glob, path string) bool {
+	if matchPath(glob, path) {
+		return true
+	}
+	trimmed := cut(glob)
+	if n := len(trimmed); n > 1 && trimmed[n-1] == "" {
+		trimmed = trimmed[:n-1]
+	}
+	folded := strings.ToLower(path)
+	for _, p := range []string{folded, strings.ReplaceAll(folded, "%2f", "/")} {
+		if len(p) > 1 {
+			p = strings.TrimSuffix(p, "/")
+		}
+		if matchSegments(trimmed, cut(p), true, true) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchHost compares a host: "**" is one or more labels.
+func matchHost(glob, host string) bool {
+	glob = strings.TrimSuffix(strings.ToLower(glob), ".")
+	rest, deep := strings.CutPrefix(glob, "**.")
+	g, h := strings.Split(rest, "."), strings.Split(host, ".")
+	if deep && len(h) <= len(g) || !deep && len(h) != len(g) {
+		return false
+	}
+	h = h[len(h)-len(g):]
+	for i := range g {
+		if !matchSegments([]string{g[i]}, []string{h[i]}, false, false) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,132 @@
+package oracle_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+const (
+	policiesInBundle = 12
+	inputsOfPolicy   = 250
+)
+
+// tally counts what the batches saw.
+type tally struct {
+	sync.Mutex
+	policies, refused, inputs, failures int
+	codes                               map[schemas.Code]int
+	kinds                               map[schemas.Kind]int
+}
+
+// mustSee are the codes that decisions by a policy can have.
+var mustSee = []schemas.Code{
+	schemas.CodeAllowed, schemas.CodeDeniedRule, schemas.CodeHostNotInPolicy, schemas.CodePortNotAllowed,
+	schemas.CodeSchemeNotAllowed, schemas.CodeBinaryNotAllowed, schemas.CodeMethodNotAllowed, schemas.CodePathNotAllowed,
+	schemas.CodeQueryNotAllowed, schemas.CodeWebSocketNotAllowed, schemas.CodeBlockedPath, schemas.CodeNotWritable,
+	schemas.CodeNotReadable, schemas.CodeCommandNotAllowed, schemas.CodeBlockedCommand, schemas.CodeUntrustedProgram,
+	schemas.CodeBadRequest, schemas.CodeNoPolicy,
+}
+
+func setting(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s: %q is not a number above zero", name, text)
+	}
+	return n
+}
+
+// The engine, stock OPA with and without its rule index and a plain reading of
+// the policy language decide alike. OPENSHELL_ORACLE_REQUESTS says how many
+// requests are drawn, OPENSHELL_ORACLE_SEED where drawing begins.
+func TestEveryEvaluatorDecidesAlike(t *testing.T) {
+	requests, seed := setting(t, "OPENSHELL_ORACLE_REQUESTS", 20_000), setting(t, "OPENSHELL_ORACLE_SEED", 1)
+	seen := &tally{codes: map[schemas.Code]int{}, kinds: map[schemas.Kind]int{}}
+	t.Run("batches", func(t *testing.T) {
+		for i := 0; i*policiesInBundle*inputsOfPolicy < requests; i++ {
+			t.Run(strconv.Itoa(seed+i), func(t *testing.T) {
+				t.Parallel()
+				batch(t, uint64(seed+i), seen)
+			})
+		}
+	})
+	t.Logf("%d policies, %d refused; %d inputs %v; codes %v", seen.policies, seen.refused, seen.inputs, seen.kinds, seen.codes)
+	for _, code := range mustSee {
+		if seen.codes[code] == 0 {
+			t.Errorf("no decision was %s", code)
+		}
+	}
+	if 2*seen.refused > seen.policies {
+		t.Errorf("%d of %d policies do not compile", seen.refused, seen.policies)
+	}
+	if seen.inputs < requests/2 {
+		t.Errorf("%d inputs of %d requests", seen.inputs, requests)
+	}
+}
+
+// batch draws the policies of a bundle, and requests for each.
+func batch(t *testing.T, seed uint64, seen *tally) {
+	s := newSource(seed)
+	var policies []*schemas.SandboxPolicy
+	for i := range policiesInBundle {
+		policies = append(policies, s.policy(fmt.Sprintf("p%d", i)))
+	}
+	w, err := newWorld(policies)
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	for name, why := range w.refused {
+		if os.Getenv("OPENSHELL_ORACLE_REFUSED") != "" {
+			t.Logf("seed %d: %s: %s", seed, name, why)
+		}
+	}
+	seen.count(func() { seen.policies += len(policies); seen.refused += len(w.refused) })
+	for _, p := range w.policies {
+		for range inputsOfPolicy * policiesInBundle / len(w.policies) {
+			name := p.Metadata.Name
+			if s.IntN(400) == 0 {
+				name = "unknown"
+			}
+			for _, in := range s.inputs(name) {
+				if !check(t, w, in, seen) {
+					t.Errorf("seed %d", seed)
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *tally) count(fn func()) {
+	s.Lock()
+	defer s.Unlock()
+	fn()
+}
+
+func check(t *testing.T, w *world, in *schemas.DecisionInput, seen *tally) bool {
+	t.Helper()
+	a, err := w.ask(in, true)
+	if err != nil {
+		t.Errorf("%s: %v", render(in), err)
+		return false
+	}
+	seen.count(func() { seen.inputs++; seen.codes[a.Engine.Code]++; seen.kinds[in.Kind]++ })
+	if a.agree() {
+		return true
+	}
+	if p := w.policy(in.Policy); p != nil {
+		p, a = smallest(p, in, a)
+		t.Errorf("policy:\n%s", render(p.Spec))
+	}
+	t.Errorf("input:\n%s\nanswers:\n%s", render(in), render(a))
+	return false
+}
