@@ -31,7 +31,7 @@ build:
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
 
-test: vet unit race readme lint fuzz-smoke
+test: vet unit race readme fuzz-smoke
 
 vet:
 	$(GO) vet ./...
