@@ -68,7 +68,7 @@ func compilePolicies(o *compileOptions) error {
 	if err != nil {
 		return hinted(err)
 	}
-	opts := compiler.Options{Name: o.name, Revision: o.revision, Serial: o.serial}
+	opts := compiler.Options{Name: o.name, Revision: o.revision, Serial: o.serial, Compiler: cli.Build().Version}
 	if o.expires != "" {
 		if opts.Expires, err = time.Parse(time.RFC3339, o.expires); err != nil {
 			return cli.WithHint(fmt.Errorf("--expires %q is not a time", o.expires), "write it as 2026-12-31T00:00:00Z")

@@ -146,10 +146,13 @@ func load(o *evalOptions, q *analysis.Question) (*rego.Generation, error) {
 // hinted adds the names that there are to an unknown one.
 func hinted(err error) error {
 	var unknown *policyset.NameError
-	if errors.As(err, &unknown) {
-		return cli.WithHint(err, "there are %s; a file is named with its folder or ending", strings.Join(unknown.Known, ", "))
+	switch {
+	case !errors.As(err, &unknown):
+		return err
+	case unknown.Library:
+		return cli.WithHint(err, "ready-made policies are %s; anything else is a file", strings.Join(unknown.Known, ", "))
 	}
-	return err
+	return cli.WithHint(err, "the file holds %s", strings.Join(unknown.Known, ", "))
 }
 
 func (o *evalOptions) question() (analysis.Question, error) {

@@ -41,7 +41,7 @@ func explain(w io.Writer, topic string) error {
 		return explainDiagnostic(w, info)
 	}
 	for _, info := range schemas.Codes() {
-		if string(info.Code) == strings.ToLower(topic) {
+		if string(info.Code) == strings.ToLower(strings.ReplaceAll(topic, "-", "_")) {
 			return explainCode(w, info)
 		}
 	}

@@ -72,15 +72,18 @@ func IsFile(ref string) bool {
 
 // NameError is a policy name that nothing answers to.
 type NameError struct {
-	Name  string
-	Known []string
+	Name    string
+	Known   []string
+	Library bool // Known are the ready-made policies, not those of a file
 }
 
 // Error says which names there are.
 func (e *NameError) Error() string { return fmt.Sprintf("no policy named %q", e.Name) }
 
 // UnknownName returns the error for a name that the library does not have.
-func UnknownName(name string) error { return &NameError{Name: name, Known: policies.Names()} }
+func UnknownName(name string) error {
+	return &NameError{Name: name, Known: policies.Names(), Library: true}
+}
 
 // Choose returns the policy of a compiled set that a reference means: the named
 // one, or the only one.
