@@ -43,8 +43,13 @@ func detach(o *createOptions) error {
 	}
 	outW.Close()
 	errW.Close()
-	go func() { _, _ = io.Copy(o.stderr, errR) }()
+	notes := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(o.stderr, errR)
+		close(notes)
+	}()
 	printed, err := io.Copy(o.stdout, outR)
+	<-notes
 	if err != nil {
 		return err
 	}
