@@ -44,9 +44,9 @@ func (c *checker) patterns(d *parse.Document, list string, sources []string, add
 		at := []any{"spec", "execution", list, i}
 		o := plan.Origin{ID: fmt.Sprintf("execution.%s[%d]", list, i), Pos: d.Pos(at...), Text: src}
 		members := []string{src}
-		if strings.HasPrefix(src, "@") {
-			if members = groups[src]; members == nil {
-				c.report(diag.New("OSP2009", d.Pos(at...), fmt.Sprintf("no command group is named %s", src), "known: @build, @coreutils, @posix"))
+		if name := strings.TrimSpace(src); strings.HasPrefix(name, "@") {
+			if members = groups[name]; members == nil {
+				c.report(diag.New("OSP2009", d.Pos(at...), fmt.Sprintf("no command group is named %s", name), "known: @build, @coreutils, @posix"))
 			}
 		}
 		for _, m := range members {
@@ -100,8 +100,9 @@ func blockedRule(o plan.Origin, src string) (plan.PipelineRule, error) {
 	return r, nil
 }
 
-// stage normalises a blocked command as commands themselves are: a lone * asks
-// for nothing, options lose their spelling, paths are cleaned.
+// stage normalises a blocked command as commands themselves are: options lose
+// their spelling, paths are cleaned. A lone * asks for nothing, but it takes the
+// place of a sub-command or of an option's value.
 func stage(tokens []token) (plan.Stage, error) {
 	var s plan.Stage
 	var err error
@@ -113,12 +114,10 @@ func stage(tokens []token) (plan.Stage, error) {
 		if _, err := argument(t); err != nil {
 			return s, err
 		}
-		if t.text != "*" {
-			args = append(args, t.text)
-		}
+		args = append(args, t.text)
 	}
 	sub, options, operands := canon.Normalise(path.Base(tokens[0].text), args, "")
-	if sub != "" {
+	if sub != "" && sub != "*" {
 		g, err := glob.Text(sub)
 		if err != nil {
 			return s, err
@@ -135,6 +134,9 @@ func stage(tokens []token) (plan.Stage, error) {
 func texts(sources []string) ([]glob.Pattern, error) {
 	var out []glob.Pattern
 	for _, src := range slices.Compact(slices.Sorted(slices.Values(sources))) {
+		if src == "*" {
+			continue
+		}
 		g, err := glob.Text(src)
 		if err != nil {
 			return nil, err

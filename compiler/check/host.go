@@ -78,13 +78,42 @@ func canonicalHost(src string) (canonical, message, hint string) {
 		}
 		wild = i
 	}
-	message, hint = tooWide(src, strings.Join(labels[wild+1:], "."))
-	if message == "" && wild > 0 {
-		if _, err := canon.Host(strings.Join(labels[:wild], ".") + ".example.com"); err != nil {
-			return "", fmt.Sprintf("host %q: %s", src, err), "write a host name such as api.*.example.com"
+	if !hostLabel(labels[wild]) {
+		return "", fmt.Sprintf("host %q has %q, which holds a character that no host name has", src, labels[wild]), "use letters, digits, - and _; write a label that is not ASCII in its xn-- form, or as *"
+	}
+	if message, hint = tooWide(src, strings.Join(labels[wild+1:], ".")); message != "" {
+		return "", message, hint
+	}
+	return literalLabels(src, labels, wild)
+}
+
+// hostLabel tells whether the literal parts of a label with a wildcard are those of
+// host names. What does not parse is reported as a pattern.
+func hostLabel(label string) bool {
+	p, err := glob.Host(label)
+	if err != nil {
+		return true
+	}
+	for _, t := range p.Segments[0].Tokens {
+		if t.Op == glob.Literal && strings.Trim(t.Lit, hostCharacters) != "" {
+			return false
 		}
 	}
-	return canonical, message, hint
+	return true
+}
+
+// literalLabels converts the labels around the wildcard as those of a whole name
+// are, with a letter in the wildcard's place.
+func literalLabels(src string, labels []string, wild int) (canonical, message, hint string) {
+	pattern := labels[wild]
+	labels[wild] = "x"
+	name, err := canon.Host(strings.Join(labels, "."))
+	if err != nil {
+		return "", fmt.Sprintf("host %q: %s", src, err), "write a host name such as *.example.com"
+	}
+	labels = strings.Split(name, ".")
+	labels[wild] = pattern
+	return strings.Join(labels, "."), "", ""
 }
 
 func exactHost(src string) (canonical, message, hint string) {
@@ -103,10 +132,11 @@ func tooWide(src, tail string) (message, hint string) {
 	if !strings.Contains(tail, ".") {
 		return fmt.Sprintf("host %q would match every host of the internet, or of a top-level domain", src), "name the domain: *.example.com is one label below it, **.example.com any depth"
 	}
-	if _, err := canon.Host("x." + tail); err != nil {
+	ascii, err := canon.Host(tail)
+	if err != nil {
 		return fmt.Sprintf("host %q: %s", src, err), "write a host name such as *.example.com"
 	}
-	if suffix, icann := tables.IsPublicSuffix(tail); suffix && icann {
+	if suffix, icann := tables.IsPublicSuffix(ascii); suffix && icann {
 		return fmt.Sprintf("host %q would match every domain registered under %s", src, tail), "name the domain, as in *.example." + tail
 	}
 	return "", ""

@@ -41,6 +41,9 @@ func (c *checker) rule(d *parse.Document, list string, i int, r *schemas.Network
 		Passthrough: r.TLS == schemas.TLSPassthrough,
 		WebSocket:   tristate(r.WebSocket), EncodedSlash: r.EncodedSlash == "allow",
 	}
+	if out.Passthrough && r.Scheme == schemas.SchemeHTTP {
+		c.report(diag.New("OSP2007", d.Pos(at("scheme")...), "plain http has no TLS to pass through", "remove tls, or write scheme: https"))
+	}
 	if r.Name == "" {
 		out.ID = fmt.Sprintf("%s[%d]", list, i)
 	}
@@ -191,11 +194,26 @@ func (c *checker) private(src string, at diag.Position) (netip.Prefix, bool) {
 		c.report(diag.New("OSP2008", at, fmt.Sprintf("%q is not in its canonical form", src), "write "+masked.String()))
 		return p, false
 	}
-	for _, r := range tables.SpecialRanges() {
-		if r.Class == tables.RangeNever && r.Prefix.Bits() <= p.Bits() && r.Prefix.Contains(p.Addr()) {
-			c.report(diag.New("OSP2008", at, fmt.Sprintf("%s is never dialled (%s)", src, r.Name), "remove it"))
-			return p, false
-		}
+	if p.Addr().Is4In6() {
+		c.report(diag.New("OSP2008", at, fmt.Sprintf("%q is in the form of an IPv4 address inside IPv6", src), "write the IPv4 range, such as 10.0.0.0/8"))
+		return p, false
 	}
-	return p, true
+	return p, c.dialled(p, at)
+}
+
+// dialled refuses ranges that are never dialled, or of which a part needs no
+// leave.
+func (c *checker) dialled(p netip.Prefix, at diag.Position) bool {
+	private := false
+	for _, r := range tables.SpecialRanges() {
+		if r.Class == tables.RangeNever && r.Prefix.Overlaps(p) {
+			c.report(diag.New("OSP2008", at, fmt.Sprintf("%s holds addresses that are never dialled (%s, %s)", p, r.Prefix, r.Name), "name the private range that the host is in"))
+			return false
+		}
+		private = private || r.Class == tables.RangePrivate && r.Prefix.Bits() <= p.Bits() && r.Prefix.Contains(p.Addr())
+	}
+	if !private {
+		c.report(diag.New("OSP2008", at, fmt.Sprintf("%s is not within a private range", p), "remove it: public addresses need no allow_private"))
+	}
+	return private
 }

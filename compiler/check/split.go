@@ -15,9 +15,10 @@ type token struct {
 	offset int // in the pattern, in bytes
 }
 
-// split cuts a pattern into stages of tokens by the quoting rules of the shell.
+// split cuts a pattern into stages of tokens by the quoting rules of the POSIX
+// shell, to which export, local, time and [ are words like any other.
 func split(src string) ([][]token, error) {
-	f, err := syntax.NewParser(syntax.KeepComments(true)).Parse(strings.NewReader(src), "")
+	f, err := syntax.NewParser(syntax.KeepComments(true), syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(src), "")
 	if err != nil {
 		offset := 0
 		if e, ok := err.(syntax.ParseError); ok {
