@@ -22,10 +22,16 @@ import (
 
 const policiesDir = "../../policies"
 
-// Stock OPA decides every case of the ready-made policies as eval does, by the
-// bundle that compile writes. One process is given them all.
+// Stock OPA decides as eval does, by the bundle that compile writes.
 func TestStockOPADecidesAlike(t *testing.T) {
 	opa, bundle := stockOPA(t), bundleFile(t)
+	t.Run("cases", func(t *testing.T) { compareCases(t, opa, bundle) })
+	t.Run("commands", func(t *testing.T) { compareCommands(t, opa, bundle) })
+}
+
+// compareCases asks every case of the ready-made policies; one process is given
+// them all.
+func compareCases(t *testing.T, opa, bundle string) {
 	text, err := os.ReadFile(bundle)
 	if err != nil {
 		t.Fatal(err)
@@ -72,9 +78,8 @@ func decideAll(t *testing.T, opa, bundle string, inputs []schemas.DecisionInput)
 	return list
 }
 
-// The same by the commands, as people would ask them.
-func TestCommandsAgreeWithStockOPA(t *testing.T) {
-	opa, bundle := stockOPA(t), bundleFile(t)
+// compareCommands asks by the commands, as people would.
+func compareCommands(t *testing.T, opa, bundle string) {
 	tests := [][]string{
 		{"--policy", policiesDir + "/:github-readonly", "--request", "GET https://api.github.com/repos/org/app?page=2"},
 		{"--policy", policiesDir + "/:github-readonly", "--request", "POST https://api.github.com/repos/org/app", "--agent", "claude"},
