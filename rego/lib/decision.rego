@@ -32,32 +32,37 @@ decision := explain.bad_request(missing) if {
 	input.kind == "exec"
 }
 
-# lacking says what a malformed input lacks.
+# lacking says what a malformed input lacks. A field that is not there must not
+# make the answer undefined, so each is asked for with a null to fall back on.
 lacking := "the input has no policy" if {
-	not is_string(input.policy)
+	not is_string(object.get(input, ["policy"], null))
 } else := "the input's kind is not network, file or exec" if {
-	not input.kind in {"network", "file", "exec"}
-} else := sprintf("the input has no %s", [input.kind]) if {
-	not is_object(input[input.kind])
-} else := sprintf("the input's %s lacks %s", [input.kind, concat(", ", sort(fields))]) if {
-	fields := required[input.kind] - object.keys(input[input.kind])
+	not kind in {"network", "file", "exec"}
+} else := sprintf("the input has no %s", [kind]) if {
+	not is_object(subject)
+} else := sprintf("the input's %s lacks %s", [kind, concat(", ", sort(fields))]) if {
+	fields := required[kind] - object.keys(subject)
 	count(fields) > 0
 } else := sprintf("a command of the input lacks %s", [concat(", ", sort(fields))]) if {
-	input.kind == "exec"
-	some command in input.exec.commands
+	kind == "exec"
+	some command in subject.commands
 	fields := required.command - object.keys(command)
 	count(fields) > 0
 } else := "the input has no command" if {
-	input.kind == "exec"
-	count(input.exec.commands) == 0
-} else := sprintf("%s needs a target", [input.file.op]) if {
-	input.kind == "file"
-	input.file.op in {"rename", "link"}
-	not is_object(input.file.target)
-} else := sprintf("%v is not a file operation", [input.file.op]) if {
-	input.kind == "file"
-	not input.file.op in file.operations
+	kind == "exec"
+	count(subject.commands) == 0
+} else := sprintf("%s needs a target", [subject.op]) if {
+	kind == "file"
+	subject.op in {"rename", "link"}
+	not is_object(object.get(subject, ["target"], null))
+} else := sprintf("%v is not a file operation", [subject.op]) if {
+	kind == "file"
+	not subject.op in file.operations
 }
+
+kind := object.get(input, ["kind"], null)
+
+subject := object.get(input, [kind], null)
 
 required := {
 	"network": {
