@@ -56,8 +56,8 @@ var fields = []struct {
 	{fieldWebSocket, "websocket", ast.StringTerm("websocket"), func(_ *terms, n *schemas.NetworkInput) *ast.Term { return ast.InternedTerm(n.WebSocket) }},
 }
 
-// fieldsOf finds the fields that a module's rules read, near being those of the
-// near-miss set and hit those of all others. A reference to input.network that is
+// fieldsOf finds the fields that a module's rules read: hit all but those that
+// only the near-miss set needs. A reference to input.network that is
 // not to one known field asks for all of them.
 func fieldsOf(m *ast.Module) (hit, near fieldSet) {
 	byName := map[string]fieldSet{}
@@ -74,7 +74,10 @@ func fieldsOf(m *ast.Module) (hit, near fieldSet) {
 			}
 			return false
 		})
-		if near |= used; r.Head.Name != "near" {
+		near |= used
+		switch r.Head.Name {
+		case "near", "late", "elsewhere":
+		default:
 			hit |= used
 		}
 	}

@@ -39,6 +39,9 @@ func network(p *plan.Policy, base int) *module {
 	m := newModule(p.Name, "network")
 	m.define("hit", "near")
 	n := &networkGen{module: m, seen: map[string]bool{}}
+	if len(p.Network.Outbound) > 0 {
+		n.WriteString(shared)
+	}
 	n.slashGuard(p.Network.Denied)
 	for i, r := range p.Network.Denied {
 		n.deny(&r, base+i)
@@ -119,11 +122,7 @@ func denyPaths(patterns []glob.Pattern) []body {
 }
 
 func (n *networkGen) allow(r *plan.NetworkRule, ordinal int) {
-	byHost := hostBody(r.Host, "input.network.host", "input.network.host_parent")
-	n.near(byHost, passedHost, ordinal, schemas.CodePortNotAllowed)
-	if _, fails := schemeBody(r.Endpoints); fails {
-		n.near(join(byHost, portBody(r.Endpoints)), passedPort, ordinal, schemas.CodeSchemeNotAllowed)
-	}
+	n.nearEndpoint(r, ordinal)
 	b := destination(r)
 	if len(r.Binaries) > 0 {
 		n.near(b, passedScheme, ordinal, schemas.CodeBinaryNotAllowed)
@@ -138,12 +137,63 @@ func (n *networkGen) allow(r *plan.NetworkRule, ordinal int) {
 		n.near(b, passedMethod, ordinal, schemas.CodePathNotAllowed)
 	}
 	bodies := product([]body{b}, alternatives)
-	bodies = n.then(bodies, n.slash(r), passedPath, ordinal, schemas.CodeBadRequest)
-	bodies = n.then(bodies, n.allowQuery(r, ordinal), passedSlash, ordinal, schemas.CodeQueryNotAllowed)
-	if r.WebSocket != plan.True {
-		bodies = n.then(bodies, body{"input.network.websocket == false"}, passedQuery, ordinal, schemas.CodeWebSocketNotAllowed)
+	if len(r.Paths) > 0 && !r.EncodedSlash && len(r.Query) == 0 && r.WebSocket != plan.True {
+		bodies = n.plain(bodies, ordinal)
+	} else {
+		bodies = n.then(bodies, n.slash(r), passedPath, ordinal, schemas.CodeBadRequest)
+		bodies = n.then(bodies, n.allowQuery(r, ordinal), passedSlash, ordinal, schemas.CodeQueryNotAllowed)
+		if r.WebSocket != plan.True {
+			bodies = n.then(bodies, body{"input.network.websocket == false"}, passedQuery, ordinal, schemas.CodeWebSocketNotAllowed)
+		}
 	}
 	n.labelled(r.Origin, fmt.Sprintf("hit contains %d", ordinal), bodies)
+}
+
+// shared holds how most rules fail, written once: they take no encoded slash and
+// no upgrade, and their default ports fail in the same two ways.
+var shared = fmt.Sprintf(`
+late := [%d, %q] if {
+	contains(input.network.path, "%%2F")
+} else := [%d, %q] if {
+	input.network.websocket == true
+}
+
+elsewhere := [%d, %q] if {
+	input.network.port in {80, 443}
+} else := [%d, %q]
+`, -passedPath, schemas.CodeBadRequest, -passedQuery, schemas.CodeWebSocketNotAllowed,
+	-passedPort, schemas.CodeSchemeNotAllowed, -passedHost, schemas.CodePortNotAllowed)
+
+// plain ends bodies as most rules end.
+func (n *networkGen) plain(bodies []body, ordinal int) []body {
+	for _, b := range bodies {
+		n.missed(b, "late", ordinal)
+	}
+	return product(bodies, []body{{`not contains(input.network.path, "%2F")`, "input.network.websocket == false"}})
+}
+
+// nearEndpoint writes how a rule fails by port or scheme.
+func (n *networkGen) nearEndpoint(r *plan.NetworkRule, ordinal int) {
+	byHost := hostBody(r.Host, "input.network.host", "input.network.host_parent")
+	if isDefault(r.Endpoints) {
+		n.missed(byHost, "elsewhere", ordinal)
+		return
+	}
+	n.near(byHost, passedHost, ordinal, schemas.CodePortNotAllowed)
+	if _, fails := schemeBody(r.Endpoints); fails {
+		n.near(join(byHost, portBody(r.Endpoints)), passedPort, ordinal, schemas.CodeSchemeNotAllowed)
+	}
+}
+
+// missed writes a near-miss head whose stage and code a shared rule gives.
+func (n *networkGen) missed(b body, by string, ordinal int) {
+	key := by + strings.Join(b, ";")
+	if n.seen[key] {
+		return
+	}
+	n.seen[key] = true
+	n.WriteByte('\n')
+	n.rule(fmt.Sprintf("near contains [m[0], %d, m[1]]", ordinal), append(slices.Clone(b), "m := "+by))
 }
 
 // then appends a check to every alternative and writes the near miss before it.
@@ -214,15 +264,14 @@ func hostBody(p glob.Pattern, host, parent string) body {
 // destination lowers host, scheme and port of an allow rule. authority leaves
 // out the scheme's default port, so most rules need no port condition.
 func destination(r *plan.NetworkRule) body {
-	https, http := plan.Endpoint{Scheme: "https", Port: 443}, plan.Endpoint{Scheme: "http", Port: 80}
 	defaults := hostBody(r.Host, "input.network.authority", "input.network.parent")
 	_, exact := r.Host.Literal(".")
 	simple := exact || len(defaults) == 1
-	has := func(want ...plan.Endpoint) bool {
-		return simple && len(r.Endpoints) == len(want) && !slices.ContainsFunc(want, func(e plan.Endpoint) bool { return !slices.Contains(r.Endpoints, e) })
+	has := func(want plan.Endpoint) bool {
+		return simple && len(r.Endpoints) == 1 && r.Endpoints[0] == want
 	}
 	switch {
-	case has(https, http):
+	case simple && isDefault(r.Endpoints):
 		return defaults
 	case has(https):
 		return append(defaults, `input.network.scheme == "https"`)
@@ -231,6 +280,13 @@ func destination(r *plan.NetworkRule) body {
 	}
 	b, _ := schemeBody(r.Endpoints)
 	return join(hostBody(r.Host, "input.network.host", "input.network.host_parent"), portBody(r.Endpoints), b)
+}
+
+var https, http = plan.Endpoint{Scheme: "https", Port: 443}, plan.Endpoint{Scheme: "http", Port: 80}
+
+// isDefault tells whether a rule takes each scheme on its own port.
+func isDefault(endpoints []plan.Endpoint) bool {
+	return len(endpoints) == 2 && slices.Contains(endpoints, https) && slices.Contains(endpoints, http)
 }
 
 func portBody(endpoints []plan.Endpoint) body {

@@ -20,7 +20,7 @@ decision := explain.by(min(blocked), "blocked_command", {"command": text(command
 } else := refused if {
 	refused
 } else := explain.by_default("default", "command_not_allowed", {"command": "a command that cannot be made literal"}) if {
-	index.restricted
+	index.limited
 	input.exec.opaque
 	not input.exec.hook
 } else := passed(0)
@@ -95,8 +95,9 @@ allowance(i, command) := "entry_point" if {
 	first_rule(command)
 } else := "carrier" if {
 	carrier(command.named, command)
-	second_carried(command)
+	second_allowed(command)
 } else := "helper" if {
+	i == 0 # the parent starts the first command only
 	helper(command)
 }
 
@@ -142,10 +143,6 @@ second_allowed(command) if count(patterns(command.second, command)) > 0
 
 second_allowed(command) if carrier(command.second, command)
 
-second_carried(command) if command.second == ""
-
-second_carried(command) if carrier(command.second, command)
-
 # carrier: a program whose own effect is to start others, which the kernel hook
 # checks one by one.
 carrier(name, command) if {
@@ -160,12 +157,24 @@ carrier(name, command) if {
 helper(command) if {
 	not index.none
 	unchangeable(command)
+	not file.writable(input.exec.parent)
 	parent := split(input.exec.parent, "/")
 	some h in data.openshell.tables.helpers
 	h.program == parent[count(parent) - 1]
-	some rule in index.rules
-	rule.program == h.program
+	parent_allowed(h.program)
 	helps(h, command)
+}
+
+# parent_allowed: a pattern names the parent, whatever its arguments.
+parent_allowed(program) if {
+	some rule in index.rules
+	rule.program == program
+}
+
+parent_allowed(_) if {
+	forms := file.forms(input.exec.parent)
+	found := data.openshell.policies[input.policy].exec.program_path with input.at as forms
+	count(found) > 0
 }
 
 helps(h, command) if {
