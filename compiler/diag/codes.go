@@ -35,8 +35,6 @@ func outbound(rule string) string {
 	return head + "spec: {network: {outbound: [" + rule + "]}}\n"
 }
 
-func denied(rule string) string { return head + "spec: {network: {denied: [" + rule + "]}}\n" }
-
 func files(lists string) string { return head + "spec: {filesystem: {" + lists + "}}\n" }
 
 func commands(lists string) string { return head + "spec: {execution: {" + lists + "}}\n" }

@@ -181,8 +181,15 @@ spec:
 // an octal number or a date is text.
 func TestScalars(t *testing.T) {
 	tests := []struct{ annotation, want string }{
-		{"no", "no"}, {"on", "on"}, {"Yes", "Yes"}, {"2026-01-01", "2026-01-01"}, {"0x1F", "0x1F"}, {"1_000", "1_000"},
-		{"1:30", "1:30"}, {"'443'", "443"}, {"|-\n      a\n      b", "a\nb"},
+		{"no", "no"},
+		{"on", "on"},
+		{"Yes", "Yes"},
+		{"2026-01-01", "2026-01-01"},
+		{"0x1F", "0x1F"},
+		{"1_000", "1_000"},
+		{"1:30", "1:30"},
+		{"'443'", "443"},
+		{"|-\n      a\n      b", "a\nb"},
 	}
 	for _, test := range tests {
 		text := "apiVersion: openshell.nvidia.com/v1alpha1\nkind: SandboxPolicy\nmetadata:\n  name: x\n  annotations:\n    a: " + test.annotation + "\nspec: {}\n"
