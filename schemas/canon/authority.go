@@ -30,9 +30,16 @@ func Authority(s, scheme string) (host string, port int, err error) {
 	return host, port, nil
 }
 
+// errUserinfo does not repeat what it is about, which may be a password: answers
+// and records quote it.
+var errUserinfo = refuse("the host has user information before it")
+
 // splitAuthority returns the host without brackets, and the port, "" if there
 // is no colon.
 func splitAuthority(s string) (host, port string, err *Error) {
+	if strings.IndexByte(s, '@') >= 0 {
+		return "", "", errUserinfo
+	}
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		host, after, ok := strings.Cut(rest, "]")
 		if !ok || after != "" && after[0] != ':' || after == ":" {

@@ -75,6 +75,8 @@ func hostName(s string) (string, *Error) {
 	switch {
 	case s == "":
 		return "", refuse("the host is empty")
+	case strings.IndexByte(s, '@') >= 0:
+		return "", errUserinfo
 	case len(s) > 4*maxHost:
 		return "", refuse("the host name is longer than %d bytes", maxHost)
 	case strings.IndexByte(s, ':') >= 0:

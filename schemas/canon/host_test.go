@@ -177,3 +177,13 @@ func FuzzHost(f *testing.F) {
 		}
 	})
 }
+
+func TestUserinfoIsNotQuoted(t *testing.T) {
+	for _, s := range []string{"hunter2@a.test", "u:hunter2@a.test:443", "u:hunter2@a.test", "[hunter2@a", "@hunter2", "a.test:hunter2@"} {
+		_, _, err := canon.Authority(s, "https")
+		_, alone := canon.Host(s)
+		if err == nil || alone == nil || strings.Contains(err.Error()+alone.Error(), "hunter2") {
+			t.Errorf("%q: %v, %v", s, err, alone)
+		}
+	}
+}

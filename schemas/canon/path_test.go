@@ -52,7 +52,10 @@ func TestPaths(t *testing.T) {
 		{"D08 hidden dot", "/a/.;x/b", "/a/.;x/b", []string{"/a/.;x/b", "/a/b"}},
 		{"D08 dots and slashes", "/a//..;/b", "/a//..;/b", []string{"/a//..;/b", "/a/..;/b", "/a/b", "/b"}},
 		{"double slash", "/a//b", "/a//b", []string{"/a//b", "/a/b"}},
-		{"double slash first", "//a", "//a", []string{"//a", "/a"}},
+		{"double slash first", "//a", "//a", []string{"//a", "/a", "/"}},
+		{"an authority", "//host/admin", "//host/admin", []string{"//host/admin", "/host/admin", "/admin"}},
+		{"an authority behind many slashes", "////h/admin//x", "////h/admin//x", []string{"////h/admin//x", "/h/admin/x", "/admin//x", "/admin/x"}},
+		{"an authority and parameters", "//h/a;x", "//h/a;x", []string{"//h/a;x", "/h/a;x", "//h/a", "/h/a", "/a;x", "/a"}},
 		{"many slashes", "/a///", "/a///", []string{"/a///", "/a/"}},
 		{"parameters make a double slash", "/;x/a", "/;x/a", []string{"/;x/a", "//a", "/a"}},
 	}

@@ -6,19 +6,35 @@ import (
 )
 
 // pathReadings returns what origins may take a path for: with "//" kept or
-// merged, with ";parameters" kept or stripped, and all together.
+// merged, with ";parameters" kept or stripped, with "//name" at the beginning
+// taken for an authority, and all together.
 func pathReadings(kept string) ([]string, *Error) {
-	readings := []string{kept}
+	var readings []string
+	bases := []string{kept}
+	if strings.HasPrefix(kept, "//") {
+		bases = append(bases, dropAuthority(kept))
+	}
+	for _, base := range bases {
+		var err *Error
+		if readings, err = addReadings(readings, base); err != nil {
+			return nil, err
+		}
+	}
+	return readings, nil
+}
+
+func addReadings(readings []string, base string) ([]string, *Error) {
 	add := func(p string) {
 		if !slices.Contains(readings, p) {
 			readings = append(readings, p)
 		}
 	}
-	add(mergeSlashes(kept))
-	if strings.IndexByte(kept, ';') < 0 {
+	add(base)
+	add(mergeSlashes(base))
+	if strings.IndexByte(base, ';') < 0 {
 		return readings, nil
 	}
-	stripped := stripParameters(kept)
+	stripped := stripParameters(base)
 	for _, p := range []string{stripped, mergeSlashes(stripped)} {
 		resolved, err := resolveDots(p)
 		if err != nil {
@@ -28,6 +44,16 @@ func pathReadings(kept string) ([]string, *Error) {
 		add(mergeSlashes(resolved))
 	}
 	return readings, nil
+}
+
+// dropAuthority reads a path as a URL reference, which is what
+// new URL(request.url, base) does in JavaScript: "//name/path" is "/path".
+func dropAuthority(p string) string {
+	p = strings.TrimLeft(p, "/")
+	if i := strings.IndexByte(p, '/'); i >= 0 {
+		return p[i:]
+	}
+	return "/"
 }
 
 func mergeSlashes(p string) string {
