@@ -33,7 +33,8 @@ type exchange struct {
 	gen   Generation
 	dest  destination
 
-	input    schemas.NetworkInput // what is recorded
+	input    schemas.NetworkInput   // what is recorded
+	readings []schemas.NetworkInput // what was decided
 	decision schemas.Decision
 	rule     rego.RuleInfo // the one that decided, or the nearest miss
 	took     time.Duration // of the decision
@@ -97,7 +98,7 @@ func (ex *exchange) decide(readings []schemas.NetworkInput) {
 	before := time.Now()
 	d, i := ex.gen.DecideReadings(context.WithoutCancel(ex.r.Context()), ex.question(), readings)
 	ex.took = time.Since(before)
-	ex.decision, ex.input = d, readings[i]
+	ex.decision, ex.input, ex.readings = d, readings[i], readings
 	ex.rule, _ = ex.gen.Rule(ex.box.Policy, d.Rule)
 }
 
@@ -154,7 +155,7 @@ func (ex *exchange) refuseFault(f *head.Fault) {
 	ex.input = schemas.NetworkInput{Method: f.Method}
 	if ex.tunnel != nil {
 		ex.dest = ex.tunnel.dest
-		ex.input.Path, _, _ = strings.Cut(f.Target, "?")
+		ex.input.Path, _, _ = strings.Cut(pathOf(f.Target), "?")
 	} else if host, port, err := authorityOf(f.Host, "http"); err == nil {
 		ex.dest = destination{Scheme: "http", Host: host, Port: port}
 	}
@@ -164,4 +165,13 @@ func (ex *exchange) refuseFault(f *head.Fault) {
 	}
 	ex.setRefusal(code, f.Detail)
 	ex.deny(f.Status)
+}
+
+// pathOf returns a request target from its path on: an authority may hold a
+// password.
+func pathOf(target string) string {
+	if _, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") {
+		_, target = splitAuthority(rest)
+	}
+	return target
 }

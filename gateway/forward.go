@@ -54,7 +54,10 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 	if out.ContentLength == 0 {
 		out.Body = http.NoBody
 	} else {
-		out.Body = &slowBody{ReadCloser: out.Body, control: http.NewResponseController(ex.w), timeout: ex.g.cfg.Limits.BodyTimeout}
+		out.Body = &slowBody{
+			ReadCloser: out.Body, control: http.NewResponseController(ex.w),
+			timeout: ex.g.cfg.Limits.BodyTimeout, ended: keepNames(out.Trailer),
+		}
 	}
 	w := &responseWriter{ResponseWriter: ex.w, ex: ex}
 	ex.g.proxy.ServeHTTP(w, out)

@@ -63,8 +63,7 @@ func (ex *exchange) join(client net.Conn) {
 		ex.recordOutcome(schemas.Outcome{Error: err.Error()})
 		return
 	}
-	stop := ex.g.held.add(func(gen Generation) bool { return ex.stillPasses(gen) }, func() { client.Close(); up.Close() })
-	defer stop()
+	defer ex.hold(func() { client.Close(); up.Close() })()
 	ex.recordOutcome(schemas.Outcome{Bytes: copyBoth(client, up)})
 }
 
@@ -86,6 +85,17 @@ func copyBoth(client, up net.Conn) int64 {
 	return down.Load()
 }
 
+// hold closes a connection that outlives its decision when what is in force later
+// denies it, until the returned function is called. What came into force between
+// the decision and now has not seen it, so it is asked here.
+func (ex *exchange) hold(closeConn func()) (release func()) {
+	release = ex.g.held.add(ex.stillPasses, closeConn)
+	if !ex.stillPasses(ex.g.engine.Current()) {
+		closeConn()
+	}
+	return release
+}
+
 // stillPasses decides a connection that is being held again, by a later
 // generation and the policy the sandbox is bound to by then.
 func (ex *exchange) stillPasses(gen Generation) bool {
@@ -95,14 +105,12 @@ func (ex *exchange) stillPasses(gen Generation) bool {
 	}
 	in := ex.question()
 	in.Policy = box.Policy
-	n := ex.input
-	if n.Method == http.MethodConnect {
-		if _, still := gen.Destinations(box.Policy).Passthrough(n.Host, n.Port); !still {
+	if ex.input.Method == http.MethodConnect {
+		if _, still := gen.Destinations(box.Policy).Passthrough(ex.dest.Host, ex.dest.Port); !still {
 			return false
 		}
-		n.Method, n.Path = http.MethodGet, "/"
 	}
-	d, _ := gen.DecideReadings(context.Background(), in, []schemas.NetworkInput{n})
+	d, _ := gen.DecideReadings(context.Background(), in, ex.readings)
 	return d.Passes()
 }
 

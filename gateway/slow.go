@@ -20,6 +20,7 @@ type slowBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	timeout time.Duration
+	ended   func() // called at the end, before the trailer is sent on
 }
 
 // Read waits for one piece. After the last one the deadline is taken back: from
@@ -29,6 +30,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
+		b.ended()
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err

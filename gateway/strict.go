@@ -51,12 +51,7 @@ func checkStrict(r *http.Request) *misread {
 	if m := checkHTTP2(r); m != nil {
 		return m
 	}
-	for _, name := range []string{"X-Original-Url", "X-Rewrite-Url"} {
-		if _, ok := r.Header[name]; ok {
-			return badRequest(name + " asks for another path than the request target")
-		}
-	}
-	return nil
+	return checkNames(r)
 }
 
 // checkHTTP2 holds requests of HTTP/2 to what package head demands of others.
@@ -84,6 +79,10 @@ func checkHTTP2(r *http.Request) *misread {
 // overrideHeaders ask some frameworks for another method than the request's.
 var overrideHeaders = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
+// maxOverrides bounds the methods that one request may be decided for besides
+// its own: each costs decisions, and nobody means more than one.
+const maxOverrides = 4
+
 // overrides returns the methods that override headers name; each is decided too.
 func overrides(h http.Header) ([]string, *misread) {
 	var methods []string
@@ -94,7 +93,9 @@ func overrides(h http.Header) ([]string, *misread) {
 				if !httpguts.ValidHeaderFieldName(m) {
 					return nil, badRequest(name + " does not name a method")
 				}
-				methods = append(methods, m)
+				if methods = append(methods, m); len(methods) > maxOverrides {
+					return nil, badRequest("override headers name too many methods")
+				}
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"crypto/sha1"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strings"
 
@@ -36,7 +35,7 @@ func (ex *exchange) upgraded(resp *http.Response) *http.Response {
 	if extensions != "" {
 		resp.Header.Set("Sec-Websocket-Extensions", extensions)
 	}
-	ex.hold(resp.Body)
+	ex.upstream.release = ex.hold(func() { resp.Body.Close() })
 	return resp
 }
 
@@ -45,9 +44,4 @@ func acceptsWebSocket(r *http.Request, resp *http.Response) bool {
 	return httpguts.HeaderValuesContainsToken(resp.Header["Upgrade"], "websocket") &&
 		httpguts.HeaderValuesContainsToken(resp.Header["Connection"], "upgrade") &&
 		resp.Header.Get("Sec-Websocket-Accept") == base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// hold closes the WebSocket when a later generation denies its upgrade.
-func (ex *exchange) hold(upstream io.Closer) {
-	ex.upstream.release = ex.g.held.add(ex.stillPasses, func() { upstream.Close() })
 }

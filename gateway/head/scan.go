@@ -159,6 +159,8 @@ func (s *scanner) field(name []byte, value string) *Fault {
 		return s.lengthField(value)
 	case equalFold(name, "transfer-encoding"):
 		return s.encodingField(value)
+	case equalFold(name, "trailer"):
+		return trailerField(value)
 	case equalFold(name, "expect"):
 		s.expect += value
 	case equalFold(name, "upgrade"):
@@ -202,6 +204,17 @@ func (s *scanner) encodingField(value string) *Fault {
 		return &Fault{Status: http.StatusNotImplemented, Detail: "a Transfer-Encoding other than chunked"}
 	}
 	s.chunked = true
+	return nil
+}
+
+// trailerField refuses the announcements that net/http refuses.
+func trailerField(value string) *Fault {
+	for name := range strings.SplitSeq(strings.ToLower(value), ",") {
+		switch strings.TrimSpace(name) {
+		case "content-length", "transfer-encoding", "trailer":
+			return malformed("Trailer announces %s, which belongs in the head", strings.TrimSpace(name))
+		}
+	}
 	return nil
 }
 
