@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
+	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/schemas"
 )
 
@@ -25,7 +27,23 @@ column says so.
 |---|---|---|---|---|
 `
 
-// codes lists the decision codes.
+const diagnosticsIntro = `
+## Diagnostics
+
+What is wrong with a policy file. ` + "`openshell-policy explain CODE`" + ` prints one.
+`
+
+// example quotes a policy that shows a code, unless it is only whitespace or
+// too long to read.
+func example(b *bytes.Buffer, word, text string) {
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > 600 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s:\n\n```yaml\n%s\n```\n", word, text)
+}
+
+// codes lists the decision codes and the diagnostics.
 func codes() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(generated + codesIntro)
@@ -34,11 +52,20 @@ func codes() ([]byte, error) {
 		if c.AuditLifts {
 			lifts = "yes"
 		}
-		if c.Code == schemas.CodeAllowed {
+		switch c.Code {
+		case schemas.CodeAllowed:
 			lifts = ""
+		case schemas.CodeBlockedPath:
+			lifts = "yes, but for well-known secrets"
 		}
 		fmt.Fprintf(&b, "| `%s` | %d | %s | %s | %s |\n", c.Code, c.Status, cell(c.Reason), cell(c.Doc), lifts)
 	}
 	b.WriteString("\nAn extension's own codes have the form `ext_NAME_CODE`; the extension says what they mean.\n")
+	b.WriteString(diagnosticsIntro)
+	for _, c := range diag.Codes() {
+		fmt.Fprintf(&b, "\n### %s: %s (%s)\n\n%s %s\n", c.Code, c.Title, c.Severity, c.Why, c.Fix)
+		example(&b, "refused", c.Bad)
+		example(&b, "taken", c.Good)
+	}
 	return b.Bytes(), nil
 }
