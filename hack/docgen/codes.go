@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/schemas"
@@ -33,11 +34,12 @@ const diagnosticsIntro = `
 What is wrong with a policy file. ` + "`openshell-policy explain CODE`" + ` prints one.
 `
 
-// example quotes a policy that shows a code, unless it is only whitespace or
-// too long to read.
+// example quotes a policy that shows a code, unless it is empty, too long
+// to read or not text.
 func example(b *bytes.Buffer, word, text string) {
 	text = strings.TrimSpace(text)
-	if text == "" || len(text) > 600 {
+	unprintable := func(r rune) bool { return unicode.IsControl(r) && r != '\n' }
+	if text == "" || len(text) > 600 || strings.ContainsFunc(text, unprintable) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s:\n\n```yaml\n%s\n```\n", word, text)
