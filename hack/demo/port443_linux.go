@@ -24,6 +24,7 @@ func withPort443(ctx context.Context, demo func(context.Context) error) (status 
 		}
 		return 0, demo(ctx)
 	}
+	_ = loopbackUp() // in a namespace that somebody else made; it is on elsewhere
 	l, err := listen443()
 	if err == nil {
 		l.Close()
