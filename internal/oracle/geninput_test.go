@@ -36,9 +36,6 @@ func (s source) readings(in schemas.DecisionInput) []*schemas.DecisionInput {
 	var out []*schemas.DecisionInput
 	for i := range c.Readings {
 		in.Kind, in.Network = schemas.KindNetwork, &c.Readings[i]
-		if s.chance(1) {
-			in.Network.Method = "TRACE"
-		}
 		one := in
 		out = append(out, &one)
 	}
@@ -55,7 +52,7 @@ func (s source) path(web bool) string {
 	for i := range parts {
 		parts[i] = pick(s, "a", "a", "b", "b", "ab", "A", "aB", "abb", "aab", ".env")
 		if web && s.chance(25) {
-			parts[i] = pick(s, "", "a%2Fb", "a%2fB", "%61", "a%2A", "a%25", "a;b", "%C3%A9", "%E9", "a*", "%2Fa", "..")
+			parts[i] = pick(s, "", "a%2Fb", "a%2fB", "%61", "a%2A", "a%25", "a;b", "%C3%A9", "%E9", "a*", "%2Fa", "a%2F", "..")
 		} else if s.chance(4) {
 			parts[i] = pick(s, "é", "\xe9", `a\b`, "a*", "a b")
 		}
@@ -167,7 +164,7 @@ func (s source) argv() *schemas.ExecInput {
 	if s.chance(60) {
 		c.Program = words[0]
 		c.Path = pick(s, "/usr/bin/git", "/usr/bin/python3.11", "/workspace/git", "/usr/lib/git-core/git-remote-https", "/usr/bin/node", "/usr/bin/dash",
-			"/a/b", "/opt/a/npm", "/usr/bin/busybox")
+			"/a/b", "/opt/a/npm", "/usr/bin/busybox", "/memfd:a (deleted)", "/usr/bin/git (deleted)")
 		if s.chance(40) {
 			c.Links = []string{pick(s, "/workspace/python", "/usr/bin/sh", "/usr/local/bin/git", "/a/git")}
 		}

@@ -33,7 +33,7 @@ func (s source) hostGlob() string {
 		return pick(s, "a.example.com", "b.example.com", "example.com", "a.b.example.com", "192.0.2.1", "2001:db8::1", "B.example.com", "*.example.com")
 	}
 	return pick(s, "*.example.com", "**.example.com", "a*.example.com", "*b.example.com", "a*b.example.com", "*a*.example.com",
-		"a.*.example.com", "*.*.example.com", "*.b.example.com", "**.b.example.com", "a?.example.com", "[!a].example.com", "a.*.com")
+		"a.*.example.com", "*.b.example.com", "**.b.example.com", "a?.example.com", "[!a].example.com")
 }
 
 func (s source) segmentGlob() string {

@@ -22,9 +22,15 @@ func (t token) matches(r rune) bool {
 	return in != t.negated
 }
 
-// folded tells whether the token matches a character that is r in lower case.
+// folded tells whether the token matches the character in either case.
 func (t token) folded(r rune) bool {
-	return t.matches(r) || 'a' <= r && r <= 'z' && t.matches(r-'a'+'A')
+	switch {
+	case 'a' <= r && r <= 'z':
+		return t.matches(r) || t.matches(r-'a'+'A')
+	case 'A' <= r && r <= 'Z':
+		return t.matches(r) || t.matches(r-'A'+'a')
+	}
+	return t.matches(r)
 }
 
 func literal(s string) (out []token) {
@@ -115,8 +121,20 @@ func match(ts []token, s []rune, fold bool) bool {
 	return match(ts[1:], s[1:], fold)
 }
 
-// decode undoes the doubling of backslashes of inputs.
-func decode(s string) []rune { return []rune(strings.ReplaceAll(s, `\\`, `\`)) }
+// decode undoes the doubling of backslashes of inputs, and makes one character
+// of each byte that is not UTF-8.
+func decode(s string) (out []rune) {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if strings.HasPrefix(s[i:], `\\`) {
+			n = 2
+		} else if r == '\\' {
+			r, n = utf8.RuneError, 4
+		}
+		out, i = append(out, r), i+n
+	}
+	return out
+}
 
 // matchText compares a query value or an argument: there are no segments.
 func matchText(glob, s string) bool { return match(tokens(glob, false), decode(s), false) }
@@ -151,16 +169,9 @@ func deniesPath(glob, path string) bool {
 	if matchPath(glob, path) {
 		return true
 	}
-	trimmed := cut(glob)
-	if n := len(trimmed); n > 1 && trimmed[n-1] == "" {
-		trimmed = trimmed[:n-1]
-	}
-	folded := strings.ToLower(path)
-	for _, p := range []string{folded, strings.ReplaceAll(folded, "%2f", "/")} {
-		if len(p) > 1 {
-			p = strings.TrimSuffix(p, "/")
-		}
-		if matchSegments(trimmed, cut(p), true, true) {
+	for _, p := range []string{path, strings.ReplaceAll(path, "%2F", "/")} {
+		trimmed := strings.TrimSuffix(p, "/")
+		if matchSegments(cut(glob), cut(p), true, true) || trimmed != "" && matchSegments(cut(glob), cut(trimmed), true, true) {
 			return true
 		}
 	}

@@ -28,7 +28,10 @@ func decideExec(e *schemas.Execution, f *files, in *schemas.ExecInput) answer {
 			return denied(schemas.CodeBlockedCommand, fmt.Sprintf("execution.blocked_commands[%d]", i))
 		}
 	}
-	if len(in.EnvDenied) > 0 {
+	loader := func(c schemas.Command) bool {
+		return anyGlob(tables.Loaders(), c.Path, matchFile) || strings.HasPrefix(c.Path, "/memfd:") || strings.HasSuffix(c.Path, " (deleted)")
+	}
+	if len(in.EnvDenied) > 0 || slices.ContainsFunc(in.Commands, loader) {
 		return denied(schemas.CodeUntrustedProgram, schemas.RuleDefault)
 	}
 	out := answer{}
@@ -41,7 +44,8 @@ func decideExec(e *schemas.Execution, f *files, in *schemas.ExecInput) answer {
 			out = a
 		}
 	}
-	if in.Opaque && !in.Hook {
+	limited := e.AllowedCommands != nil || len(e.BlockedCommands) > 0
+	if limited && in.Opaque && !in.Hook {
 		return denied(schemas.CodeCommandNotAllowed, schemas.RuleDefault)
 	}
 	return out
@@ -72,7 +76,7 @@ func (x *execution) fed(stages []string, upstream []int) bool {
 // least tells whether the command has all that a blocked pattern names.
 func least(words []string, c *schemas.Command) bool {
 	if strings.Contains(words[0], "/") {
-		if !slices.ContainsFunc(append([]string{c.Path}, c.Links...), func(p string) bool { return matchFile(words[0], p) }) {
+		if !slices.ContainsFunc(append([]string{c.Path, c.Program}, c.Links...), func(p string) bool { return p[0] == '/' && matchFile(words[0], p) }) {
 			return false
 		}
 	} else if !slices.Contains(c.Names, canon.BlockedFamily(words[0])) {
@@ -91,24 +95,15 @@ func least(words []string, c *schemas.Command) bool {
 // judge decides one command by what is allowed.
 func (x *execution) judge(i int) answer {
 	c := &x.in.Commands[i]
-	if anyGlob(tables.Loaders(), c.Path, matchFile) {
-		return denied(schemas.CodeUntrustedProgram, schemas.RuleDefault)
-	}
 	if x.AllowedCommands == nil {
 		return allowed(schemas.RuleDefault)
 	}
 	if i == 0 && x.in.EntryPoint {
 		return allowed(schemas.RuleEntryPoint)
 	}
-	rule, ok := x.named(c, c.Named, c.Looked)
-	if ok && c.Second != "" {
-		_, ok = x.second(c)
-		if !ok {
-			return denied(schemas.CodeCommandNotAllowed, schemas.RuleDefault)
-		}
-	}
+	rule, ok := x.named(c)
 	switch {
-	case ok:
+	case ok && x.second(c):
 		return allowed(rule)
 	case x.helper(i):
 		return allowed(schemas.RuleHelper)
@@ -144,8 +139,9 @@ func (x *execution) patterns(fn func(rule string, words []string) bool) (string,
 
 // writable tells whether the sandbox can change a file.
 func (x *execution) writable(p string) bool {
+	_, blocked := x.files.block([]string{p}, false)
 	_, ok := x.files.write(p)
-	return ok
+	return ok && !blocked
 }
 
 // trusted tells whether the command is what a family's name promises.
@@ -156,8 +152,9 @@ func (x *execution) trusted(c *schemas.Command, family string) bool {
 	return c.Named == family || c.Looked == family && !c.PathWritable && !slices.ContainsFunc(c.Links, x.writable)
 }
 
-func (x *execution) named(c *schemas.Command, families ...string) (string, bool) {
-	return x.patterns(func(_ string, words []string) bool {
+// named returns what allows the program by its name or path.
+func (x *execution) named(c *schemas.Command) (string, bool) {
+	return x.patterns(func(rule string, words []string) bool {
 		if !matchArgs(words[1:], c.Args) {
 			return false
 		}
@@ -165,22 +162,26 @@ func (x *execution) named(c *schemas.Command, families ...string) (string, bool)
 			return matchFile(words[0], c.Path)
 		}
 		family := canon.Family(words[0])
-		return slices.Contains(families, family) && x.trusted(c, family)
+		if rule == schemas.RuleCarrier {
+			return c.Named == family && !x.writable(c.Path)
+		}
+		return x.trusted(c, family)
 	})
 }
 
 // second tells whether what argv[0] names is allowed too.
-func (x *execution) second(c *schemas.Command) (string, bool) {
-	return x.patterns(func(_ string, words []string) bool {
-		return canon.Family(words[0]) == c.Second && matchArgs(words[1:], c.Args)
+func (x *execution) second(c *schemas.Command) bool {
+	_, ok := x.patterns(func(rule string, words []string) bool {
+		return canon.Family(words[0]) == c.Second && matchArgs(words[1:], c.Args) && (rule != schemas.RuleCarrier || !x.writable(c.Path))
 	})
+	return ok || c.Second == ""
 }
 
 // untrusted tells whether only the file behind an allowed name is wrong.
 func (x *execution) untrusted(c *schemas.Command) bool {
-	_, ok := x.patterns(func(_ string, words []string) bool {
+	_, ok := x.patterns(func(rule string, words []string) bool {
 		family := canon.Family(words[0])
-		return (family == c.Named || family == c.Looked) && matchArgs(words[1:], c.Args)
+		return rule != schemas.RuleCarrier && (family == c.Named || family == c.Looked) && matchArgs(words[1:], c.Args) && !x.trusted(c, family)
 	})
 	return ok
 }
@@ -190,12 +191,12 @@ func (x *execution) helper(i int) bool {
 	if i != 0 || x.in.Parent == "" || len(*x.AllowedCommands) == 0 || x.writable(x.in.Parent) {
 		return false
 	}
-	c, parent := &x.in.Commands[i], canon.Family(path.Base(x.in.Parent))
+	c, parent := &x.in.Commands[i], path.Base(x.in.Parent)
 	_, ok := x.patterns(func(rule string, words []string) bool {
-		return rule != schemas.RuleCarrier && (canon.Family(words[0]) == parent || matchFile(words[0], x.in.Parent))
+		return rule != schemas.RuleCarrier && (canon.Family(words[0]) == parent || strings.Contains(words[0], "/") && matchFile(words[0], x.in.Parent))
 	})
 	return ok && !x.writable(c.Path) && slices.ContainsFunc(tables.Helpers(), func(h tables.Helper) bool {
-		return canon.Family(h.Program) == parent && (slices.Contains(h.Interpreters, c.Named) ||
+		return h.Program == parent && (slices.Contains(h.Interpreters, c.Named) ||
 			slices.ContainsFunc(h.Dirs, func(dir string) bool { return strings.HasPrefix(c.Path, dir) }))
 	})
 }

@@ -11,14 +11,16 @@ import (
 
 // files is the filesystem clause with its defaults.
 type files struct {
+	byDefault                                        bool // the policy has no such clause
 	writable, readonly, blocked, baseline, sensitive []string
 }
 
 func newFiles(f *schemas.Filesystem, home string) *files {
-	if f == nil {
+	absent := f == nil
+	if absent {
 		f = &schemas.Filesystem{Writable: []string{"/workspace/**", "/tmp/**"}}
 	}
-	out := &files{writable: f.Writable, readonly: f.Readonly, blocked: f.Blocked}
+	out := &files{byDefault: absent, writable: f.Writable, readonly: f.Readonly, blocked: f.Blocked}
 	if f.Baseline != "none" {
 		out.baseline = tables.Baseline()
 	}
@@ -57,6 +59,15 @@ func covers(glob, p string) bool {
 	return true
 }
 
+// writer returns the entry that makes a path writable.
+func (f *files) writer(p string) (string, bool) {
+	rule, ok := first(f.writable, func(glob string) bool { return matchFile(glob, p) }, "filesystem.writable")
+	if f.byDefault {
+		rule = schemas.RuleDefault
+	}
+	return rule, ok
+}
+
 // block returns the rule that blocks one of the paths.
 func (f *files) block(paths []string, known bool) (string, bool) {
 	hit := func(glob string) bool {
@@ -72,21 +83,23 @@ func (f *files) block(paths []string, known bool) (string, bool) {
 }
 
 // write returns the entry that makes a path writable, or the one that does not.
-func (f *files) write(p string) (string, bool) {
-	hit := func(glob string) bool { return matchFile(glob, p) }
-	rule, ok := first(f.writable, hit, "filesystem.writable")
-	if readonly, found := first(f.readonly, hit, "filesystem.readonly"); found {
-		return readonly, false
+func (f *files) write(paths ...string) (string, bool) {
+	for _, p := range paths {
+		if rule, ok := first(f.readonly, func(glob string) bool { return matchFile(glob, p) }, "filesystem.readonly"); ok {
+			return rule, false
+		}
 	}
-	if !ok {
-		return schemas.RuleDefault, false
+	for _, p := range paths {
+		if _, ok := f.writer(p); !ok {
+			return schemas.RuleDefault, false
+		}
 	}
-	return rule, true
+	return f.writer(paths[0])
 }
 
 func (f *files) read(p string) (string, bool) {
 	hit := func(glob string) bool { return matchFile(glob, p) }
-	if rule, ok := first(f.writable, hit, "filesystem.writable"); ok {
+	if rule, ok := f.writer(p); ok {
 		return rule, true
 	}
 	if rule, ok := first(f.readonly, hit, "filesystem.readonly"); ok {
@@ -116,14 +129,13 @@ func decideFile(f *files, in *schemas.FileInput) answer {
 		}
 		return denied(schemas.CodeNotReadable, schemas.RuleDefault)
 	}
-	rule, ok := f.write(in.Path)
+	paths = []string{in.Path}
+	if in.Target != nil {
+		paths = append(paths, in.Target.Path)
+	}
+	rule, ok := f.write(paths...)
 	if !ok {
 		return denied(schemas.CodeNotWritable, rule)
-	}
-	if in.Target != nil {
-		if rule, ok := f.write(in.Target.Path); !ok {
-			return denied(schemas.CodeNotWritable, rule)
-		}
 	}
 	return allowed(rule)
 }

@@ -29,7 +29,7 @@ func render(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
+	e.SetIndent("", " ")
 	if err := e.Encode(v); err != nil {
 		panic(err) // wire types
 	}
@@ -107,6 +107,18 @@ func (a *asks) agree() bool {
 		}
 	}
 	return a.Oracle == answer{a.Engine.Allow, a.Engine.Code, a.Engine.Rule}
+}
+
+// String says once what is the same.
+func (a *asks) String() string {
+	out := fmt.Sprintf("reading: %+v\nengine:  %s", a.Oracle, render(a.Engine))
+	if a.Indexed != nil && render(a.Indexed) != render(a.Engine) {
+		out += "stock, indexed: " + render(a.Indexed)
+	}
+	if a.Plain != nil && render(a.Plain) != render(a.Engine) {
+		out += "stock, not indexed: " + render(a.Plain)
+	}
+	return out
 }
 
 func (w *world) ask(in *schemas.DecisionInput, stock bool) (*asks, error) {
