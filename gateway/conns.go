@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"container/list"
 	"context"
 	"net"
 	"sync"
@@ -14,6 +15,8 @@ type clientConn struct {
 	set    *connSet
 	socket string // id of the sandbox whose own listener accepted it, or ""
 
+	waiting *list.Element // in set.waiting, until it is known whose it is
+
 	mu      sync.Mutex
 	sandbox string // whose it is, once a request said so
 	closed  bool
@@ -26,6 +29,7 @@ type connSet struct {
 	max       int
 	perID     int
 	all       map[*clientConn]struct{}
+	waiting   list.List // those that have not said whose they are, the oldest first
 	bySandbox map[string]map[*clientConn]struct{}
 }
 
@@ -36,16 +40,49 @@ func newConnSet(max, perSandbox int) *connSet {
 	}
 }
 
-// add admits a connection; false when there are too many in all.
-func (s *connSet) add(c net.Conn, socket string) (*clientConn, bool) {
+// add admits a connection. When there are too many in all, the one that has kept
+// silent for longest about whose it is makes room: the caps of sandboxes do not
+// count it, and one sandbox must not keep the others out. Without any such one
+// add returns false.
+func (s *connSet) add(c net.Conn, socket string) (added *clientConn, ok bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	var evicted *clientConn
 	if len(s.all) >= s.max {
-		return nil, false
+		if evicted = s.oldestWaiting(); evicted == nil {
+			s.mu.Unlock()
+			return nil, false
+		}
+		s.forget(evicted)
 	}
 	cc := &clientConn{Conn: c, set: s, socket: socket}
 	s.all[cc] = struct{}{}
+	cc.waiting = s.waiting.PushBack(cc)
+	s.mu.Unlock()
+	if evicted != nil {
+		evicted.Close()
+	}
 	return cc, true
+}
+
+func (s *connSet) oldestWaiting() *clientConn {
+	if e := s.waiting.Front(); e != nil {
+		return e.Value.(*clientConn)
+	}
+	return nil
+}
+
+// forget takes a connection out of the count. The caller holds the lock.
+func (s *connSet) forget(c *clientConn) {
+	delete(s.all, c)
+	s.known(c)
+}
+
+// known ends a connection's waiting. The caller holds the lock.
+func (s *connSet) known(c *clientConn) {
+	if c.waiting != nil {
+		s.waiting.Remove(c.waiting)
+		c.waiting = nil
+	}
 }
 
 // claim says whose connection it is. It returns false with full when the sandbox
@@ -66,6 +103,7 @@ func (c *clientConn) claim(sandbox string) (ok, full bool) {
 		s.bySandbox[sandbox] = map[*clientConn]struct{}{}
 	}
 	s.bySandbox[sandbox][c] = struct{}{}
+	s.known(c)
 	c.sandbox = sandbox
 	return true, false
 }
@@ -104,7 +142,7 @@ func (c *clientConn) Close() error {
 func (s *connSet) remove(c *clientConn, sandbox string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, c)
+	s.forget(c)
 	if mine := s.bySandbox[sandbox]; mine != nil {
 		delete(mine, c)
 		if len(mine) == 0 {

@@ -168,3 +168,27 @@ func (w *world) reloadWithout(t *testing.T, rule string) {
 		t.Fatal(changed, err)
 	}
 }
+
+// Connections that never say whose they are count for no sandbox; they must not
+// keep those out that do.
+func TestF24_SilentConnections(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Limits.Connections = 8 })
+	for range 20 {
+		w.dial()
+	}
+	if resp, body := w.inTunnel("GET", w.get("/x")); resp.StatusCode != 200 {
+		t.Error(resp.Status, body)
+	}
+}
+
+// A connection that said whose it is stays, however many others come.
+func TestF24_KnownConnectionsStay(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Limits.Connections = 4 })
+	tc := w.tunnel(w.api(), "api.test")
+	for range 20 {
+		w.dial()
+	}
+	if resp, body := exchange(t, tc, "GET", w.get("/x")); resp.StatusCode != 200 {
+		t.Error(resp.Status, body)
+	}
+}
