@@ -16,6 +16,7 @@ var programForm = where{dialect{sep: '/'}, "input.at.path", "input.at.dir", "inp
 //	allowed       ordinals of allowed patterns whose program is the family
 //	              input.family and whose arguments match input.command
 //	allowed_path  the same for patterns that name a path, input.at
+//	program_path  the same whatever the arguments
 //	stage         [ordinal, i] of blocked stages, by input.family
 //	stage_path    the same by input.at
 //
@@ -23,7 +24,7 @@ var programForm = where{dialect{sep: '/'}, "input.at.path", "input.at.dir", "inp
 // from input.stages, which holds every command's stages.
 func exec(p *plan.Policy, base int) *module {
 	m := newModule(p.Name, "exec")
-	m.define("allowed", "allowed_path", "stage", "stage_path", "blocked")
+	m.define("allowed", "allowed_path", "program_path", "stage", "stage_path", "blocked")
 	for i, r := range p.Exec.Blocked {
 		for j, s := range r.Stages {
 			m.stage(&r, s, base+i, j)
@@ -88,8 +89,9 @@ func chain(ordinal, stages int) body {
 func (m *module) allowed(r *plan.CommandRule, ordinal int) {
 	args := argsBody(r.Args)
 	if r.Program.Path != nil {
-		bodies := product(programForm.paths([]glob.Pattern{*r.Program.Path}), []body{args})
-		m.labelled(r.Origin, fmt.Sprintf("allowed_path contains %d", ordinal), bodies)
+		programs := programForm.paths([]glob.Pattern{*r.Program.Path})
+		m.labelled(r.Origin, fmt.Sprintf("allowed_path contains %d", ordinal), product(programs, []body{args}))
+		m.labelled(r.Origin, fmt.Sprintf("program_path contains %d", ordinal), programs)
 		return
 	}
 	b := join(body{"input.family == " + quote(r.Program.Name)}, args)

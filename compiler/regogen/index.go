@@ -18,6 +18,7 @@ type Index struct {
 	Mode       schemas.Mode `json:"mode"`
 	Execution  bool         `json:"execution"`  // has an execution clause
 	Restricted bool         `json:"restricted"` // allowed_commands is given
+	Limited    bool         `json:"limited"`    // or blocked_commands is
 	None       bool         `json:"none"`       // and empty
 	Carriers   bool         `json:"carriers"`
 	Rules      []Rule       `json:"rules"` // by ordinal
@@ -52,7 +53,8 @@ type Rule struct {
 func NewIndex(p *plan.Policy) Index {
 	x := Index{
 		File: p.Pos.File, Line: p.Pos.Line, Mode: p.Mode,
-		Execution: p.Exec.Present, Restricted: p.Exec.Restricted, None: p.Exec.None, Carriers: p.Exec.Carriers,
+		Execution: p.Exec.Present, Restricted: p.Exec.Restricted,
+		Limited: p.Exec.Restricted || len(p.Exec.Blocked) > 0, None: p.Exec.None, Carriers: p.Exec.Carriers,
 		Rules: []Rule{},
 	}
 	for _, r := range p.Network.Denied {
