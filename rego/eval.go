@@ -75,11 +75,8 @@ func (p *policy) evaluate(ctx context.Context, q *query, input *ast.Term, cachin
 	if !caching {
 		tq = tq.WithVirtualCache(noCache{}).WithBaseCache(noBase{})
 	}
-	var found *ast.Term
-	err := tq.Iter(ctx, func(r topdown.QueryResult) error {
-		found = r[answer]
-		return nil
-	})
+	err := tq.Iter(ctx, w.collect)
+	found := w.found
 	watches.put(w)
 	if err == nil && found == nil {
 		err = errUndefined
@@ -116,8 +113,10 @@ func (noBase) Put(ast.Ref, ast.Value) {}
 // watch cancels an evaluation that outruns the budget. OPA starts a goroutine
 // for every call that is not given a cancel; a reused timer costs none.
 type watch struct {
-	cancel topdown.Cancel
-	timer  *time.Timer
+	cancel  topdown.Cancel
+	timer   *time.Timer
+	found   *ast.Term                       // the answer
+	collect func(topdown.QueryResult) error // puts it there
 }
 
 // watchPool hands out watches. One that fired is discarded.
@@ -126,12 +125,17 @@ type watchPool struct{ sync.Pool }
 var watches = watchPool{sync.Pool{New: func() any {
 	w := &watch{cancel: topdown.NewCancel()}
 	w.timer = time.AfterFunc(time.Hour, w.cancel.Cancel)
+	w.collect = func(r topdown.QueryResult) error {
+		w.found = r[answer]
+		return nil
+	}
 	return w
 }}}
 
 func (p *watchPool) get() *watch { return p.Get().(*watch) }
 
 func (p *watchPool) put(w *watch) {
+	w.found = nil
 	if w.timer.Stop() {
 		p.Put(w)
 	}

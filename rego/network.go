@@ -43,13 +43,10 @@ func (p *policy) least(ctx context.Context, q *query, input *ast.Term) (*ast.Ter
 	if !ok {
 		return nil, errUndefined
 	}
-	var found *ast.Term
-	set.Foreach(func(t *ast.Term) {
-		if found == nil || ast.Compare(t.Value, found.Value) < 0 {
-			found = t
-		}
-	})
-	return found, nil
+	if set.Len() == 0 {
+		return nil, nil
+	}
+	return set.Slice()[0], nil // sorted
 }
 
 func intOf(t *ast.Term) (int, bool) {
