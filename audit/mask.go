@@ -113,16 +113,21 @@ func (m *masker) query(at string, in map[string][]string) map[string][]string {
 			masked = append(masked, Masked)
 		}
 		out[name] = masked
-		m.note(at + "/" + pointerToken(name))
+	}
+	given := m.seen // a sandbox chooses how many keys there are: no search for each
+	for name := range out {
+		if p := at + "/" + pointerToken(name); !slices.Contains(given, p) {
+			m.seen = append(m.seen, p)
+		}
 	}
 	slices.Sort(m.seen)
 	return out
 }
 
 // pointerToken escapes a member name for a JSON pointer (RFC 6901, section 3).
-func pointerToken(s string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(s)
-}
+func pointerToken(s string) string { return pointerEscapes.Replace(s) }
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 func (m *masker) file(in *schemas.FileInput) *schemas.FileInput {
 	f := *in
