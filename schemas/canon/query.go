@@ -6,6 +6,11 @@ import (
 
 const maxQuery = 64 << 10
 
+// maxPairs is where servers begin to drop the rest (PHP's max_input_vars, the
+// limit of Node's querystring); and every pair costs in every reading and in the
+// record.
+const maxPairs = 1000
+
 // parseQuery decodes a query as application/x-www-form-urlencoded: "&" between
 // pairs, "+" is a space. What servers split differently is refused: ";", and
 // escapes that are none. Values of one key are gathered in order.
@@ -19,6 +24,9 @@ func parseQuery(raw string) (map[string][]string, *Error) {
 	}
 	if err := checkQueryBytes(raw); err != nil {
 		return nil, err
+	}
+	if strings.Count(raw, "&") >= maxPairs {
+		return nil, refuseStatus(statusURITooLong, "the query has more than %d pairs", maxPairs)
 	}
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {

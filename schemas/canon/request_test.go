@@ -198,6 +198,17 @@ func TestNetworkRefuses(t *testing.T) {
 	}
 }
 
+func TestManyPairs(t *testing.T) {
+	r := get("/")
+	r.RawQuery = strings.Repeat("a=b&", 999) + "a=b"
+	if _, err := canon.Network(r); err != nil {
+		t.Error(err)
+	}
+	r.RawQuery += "&x"
+	_, err := canon.Network(r)
+	wantRefused(t, err, 414)
+}
+
 func TestParseRequest(t *testing.T) {
 	tests := []struct {
 		name, url string
