@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -32,8 +33,15 @@ type query struct {
 
 const answer = ast.Var("answer")
 
+// compiling lets one compilation run at a time in the whole process: OPA's type
+// checker writes to types that all its compilers share (mergeTypes in
+// v1/ast/env.go widens the properties of a built-in's type in place).
+var compiling sync.Mutex
+
 // compile compiles the library with one policy's modules.
 func compile(c *content, name string, digest [sha256.Size]byte) (*compiled, error) {
+	compiling.Lock()
+	defer compiling.Unlock()
 	modules := map[string]*ast.Module{}
 	for file, m := range c.library {
 		modules["lib/"+file] = m
