@@ -55,13 +55,12 @@ culprit := max([i | some i, found in stages; some stage in found; stage[0] == mi
 
 # --- programs that are not what they seem ---
 
-untrusted := {"program": name, "name": "program"} if {
-	some name in input.exec.env_denied
-} else := {"program": path, "name": "program"} if {
+untrusted := {"program": suspects[0], "name": "program"}
+
+suspects := array.concat(input.exec.env_denied, [command.path |
 	some command in commands
-	path := command.path
-	loads_anything(path)
-}
+	loads_anything(command.path)
+])
 
 loads_anything(path) if startswith(path, "/memfd:")
 
@@ -80,10 +79,13 @@ refused := refusal(commands[first]) if {
 	first := min([i | some i, command in commands; not allowance(i, command)])
 }
 
-refusal(command) := explain.by_default("default", "untrusted_program", {"program": command.path, "name": name}) if {
-	some name in {command.named, command.looked}
-	count(patterns(name, command)) > 0
-	not trusted_name(name, command)
+refusal(command) := explain.by_default("default", "untrusted_program", {"program": command.path, "name": min(names)}) if {
+	names := {name |
+		some name in {command.named, command.looked}
+		count(patterns(name, command)) > 0
+		not trusted_name(name, command)
+	}
+	count(names) > 0
 } else := explain.by_default("default", "command_not_allowed", {"command": text(command)})
 
 # allowance is the id or ordinal of what allows a command.

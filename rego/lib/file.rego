@@ -23,12 +23,13 @@ decision := explain.by_default("default", "allowed", {}) if {
 	input.file.op == "stat"
 } else := explain.by(min(blocked), "blocked_path", {"path": blocked_at[min(blocked)]}) if {
 	count(blocked) > 0
-} else := explain.by_default("default", "blocked_path", {"path": side.path, "where": "an object known to be blocked"}) if {
-	some side in sides
-	side.known_blocked
+} else := explain.by_default("default", "blocked_path", {"path": known[0], "where": "an object known to be blocked"}) if {
+	count(known) > 0
 } else := read_decision if {
 	input.file.op in reads
 } else := write_decision
+
+known := [side.path | some side in sides; side.known_blocked]
 
 # blocked holds the ordinals of blocked entries over every path.
 blocked := {ordinal | some ordinal, _ in blocked_at}
