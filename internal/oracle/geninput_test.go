@@ -14,7 +14,7 @@ func (s source) inputs(policy string) []*schemas.DecisionInput {
 	switch s.IntN(10) {
 	case 0, 1:
 		in.Kind, in.File = schemas.KindFile, s.file()
-	case 2, 3, 4:
+	case 2, 3:
 		in.Kind, in.Exec = schemas.KindExec, s.exec()
 	default:
 		return s.readings(in)
@@ -43,6 +43,9 @@ func (s source) readings(in schemas.DecisionInput) []*schemas.DecisionInput {
 }
 
 func (s source) host() string {
+	if s.chance(60) {
+		return pick(s, "a.example.com", "b.example.com", "ab.example.com")
+	}
 	return pick(s, "a.example.com", "b.example.com", "ab.example.com", "aab.example.com", "example.com", "a.b.example.com",
 		"b.b.example.com", "a.a.b.example.com", "A.Example.com", "192.0.2.1", "2001:db8::1", "a.other.com", "b", "xexample.com", "a..example.com")
 }
@@ -96,9 +99,9 @@ func (s source) file() *schemas.FileInput {
 	if s.chance(10) {
 		in.Lexical = canon.Escape(s.filePath())
 	}
-	in.KnownBlocked = s.chance(3)
+	in.KnownBlocked = s.chance(4)
 	if in.Target != nil {
-		in.Target.KnownBlocked = s.chance(3)
+		in.Target.KnownBlocked = in.KnownBlocked && s.chance(50) || s.chance(3)
 	}
 	return in
 }
@@ -142,7 +145,7 @@ func (s source) exec() *schemas.ExecInput {
 		text.WriteString(pick(s, " <(curl a)", " $(git push)", " | $X"))
 	}
 	if s.chance(2) {
-		return must(canon.CommandText("LD_PRELOAD=/a "+text.String(), s.shell()))
+		return must(canon.CommandText(pick(s, "LD_PRELOAD=/a ", "LD_PRELOAD=/a LD_AUDIT=/b ")+text.String(), s.shell()))
 	}
 	return must(canon.CommandText(text.String(), s.shell()))
 }

@@ -29,6 +29,9 @@ func some[T comparable](s source, lo, hi int, draw func() T) []T {
 }
 
 func (s source) hostGlob() string {
+	if s.chance(40) {
+		return pick(s, "a.example.com", "a.example.com", "*.example.com", "**.example.com", "a*.example.com")
+	}
 	if s.chance(50) {
 		return pick(s, "a.example.com", "b.example.com", "example.com", "a.b.example.com", "192.0.2.1", "2001:db8::1", "B.example.com", "*.example.com")
 	}
@@ -84,10 +87,10 @@ func (s source) queryGlobs() map[string]schemas.QueryMatch {
 // rule draws a network rule; what allow rules alone may have is added by outbound.
 func (s source) rule() schemas.NetworkRule {
 	r := schemas.NetworkRule{Host: s.hostGlob()}
-	if s.chance(30) {
+	if s.chance(20) {
 		r.Scheme = pick(s, schemas.SchemeHTTPS, schemas.SchemeHTTP, schemas.SchemeAny)
 	}
-	if s.chance(30) {
+	if s.chance(20) {
 		r.Ports = some(s, 1, 2, func() int { return pick(s, 80, 443, 8443) })
 	}
 	if s.chance(40) {
@@ -121,10 +124,10 @@ func (s source) outbound() schemas.NetworkRule {
 
 func (s source) network() *schemas.Network {
 	n := &schemas.Network{}
-	for range s.IntN(9) {
+	for range s.IntN(12) {
 		n.Outbound = append(n.Outbound, s.outbound())
 	}
-	for range max(0, s.IntN(6)-2) {
+	for range max(0, s.IntN(7)-2) {
 		n.Denied = append(n.Denied, s.rule())
 	}
 	for i := range n.Outbound {
@@ -151,7 +154,7 @@ func (s source) fileGlob() string {
 func (s source) filesystem() *schemas.Filesystem {
 	return &schemas.Filesystem{
 		Writable: some(s, 0, 3, s.fileGlob), Readonly: some(s, 0, 2, s.fileGlob), Blocked: some(s, 0, 2, s.fileGlob),
-		Baseline: pick(s, "", "", "runtime", "none"), Sensitive: pick(s, "", "block", "everywhere", "allow"),
+		Baseline: pick(s, "", "runtime", "none", "none", "none"), Sensitive: pick(s, "", "block", "everywhere", "allow", "allow", "allow", "allow", "allow"),
 	}
 }
 
@@ -205,7 +208,7 @@ func (s source) policy(name string) *schemas.SandboxPolicy {
 	if s.chance(95) {
 		p.Spec.Network = s.network()
 	}
-	if s.chance(85) {
+	if s.chance(95) {
 		p.Spec.Filesystem = s.filesystem()
 	}
 	if s.chance(90) {

@@ -153,6 +153,8 @@ func matchSegments(glob, segments []string, web, fold bool) bool {
 		return false
 	case glob[0] == "*":
 		return segments[0] != "" && matchSegments(glob[1:], segments[1:], web, fold)
+	case !fold && !strings.ContainsAny(glob[0], `*?[\%`): // for speed
+		return glob[0] == segments[0] && matchSegments(glob[1:], segments[1:], web, fold)
 	}
 	return match(tokens(glob[0], web), decode(segments[0]), fold) && matchSegments(glob[1:], segments[1:], web, fold)
 }

@@ -139,9 +139,14 @@ func (x *execution) patterns(fn func(rule string, words []string) bool) (string,
 
 // writable tells whether the sandbox can change a file.
 func (x *execution) writable(p string) bool {
-	_, blocked := x.files.block([]string{p}, false)
-	_, ok := x.files.write(p)
-	return ok && !blocked
+	can, asked := x.files.changeable[p]
+	if !asked {
+		_, blocked := x.files.block([]string{p}, false)
+		_, ok := x.files.write(p)
+		can = ok && !blocked
+		x.files.changeable[p] = can
+	}
+	return can
 }
 
 // trusted tells whether the command is what a family's name promises.

@@ -13,6 +13,8 @@ import (
 type files struct {
 	byDefault                                        bool // the policy has no such clause
 	writable, readonly, blocked, baseline, sensitive []string
+
+	changeable map[string]bool // paths of programs, as asked for
 }
 
 func newFiles(f *schemas.Filesystem, home string) *files {
@@ -20,7 +22,7 @@ func newFiles(f *schemas.Filesystem, home string) *files {
 	if absent {
 		f = &schemas.Filesystem{Writable: []string{"/workspace/**", "/tmp/**"}}
 	}
-	out := &files{byDefault: absent, writable: f.Writable, readonly: f.Readonly, blocked: f.Blocked}
+	out := &files{byDefault: absent, changeable: map[string]bool{}, writable: f.Writable, readonly: f.Readonly, blocked: f.Blocked}
 	if f.Baseline != "none" {
 		out.baseline = tables.Baseline()
 	}
