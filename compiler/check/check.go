@@ -170,7 +170,14 @@ func (c *checker) base(part *entry, name string, i int) (*entry, bool) {
 	known := slices.Sorted(maps.Keys(c.set))
 	known = append(known, slices.Sorted(maps.Keys(c.library))...)
 	slices.Sort(known)
-	c.report(diag.New("OSP2006", at, fmt.Sprintf("no policy is named %s", name), "known: "+strings.Join(slices.Compact(known), ", ")))
+	known = slices.DeleteFunc(slices.Compact(known), func(n string) bool { return n == part.name() })
+	hint := "known: " + strings.Join(known, ", ")
+	if len(known) == 0 {
+		hint = "compile it together with this one"
+	} else if best := parse.Closest(name, known); best != "" {
+		hint = fmt.Sprintf("did you mean %s? %s", best, hint)
+	}
+	c.report(diag.New("OSP2006", at, fmt.Sprintf("no policy is named %s", name), hint))
 	return nil, false
 }
 

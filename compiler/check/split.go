@@ -31,27 +31,35 @@ func split(src string) ([][]token, error) {
 		return nil, &glob.Error{Message: "the pattern is empty", Hint: "write a program and its arguments, as in git *"}
 	}
 	if len(f.Stmts) > 1 || len(f.Last) > 0 {
-		return nil, refused(f.Stmts[len(f.Stmts)-1].Pos(), "more than one command")
+		return nil, refused(f.Stmts[len(f.Stmts)-1].Pos(), "more than one command", oneEach)
 	}
 	return stages(f.Stmts[0])
 }
 
-func refused(p syntax.Pos, what string) error {
-	return &glob.Error{Offset: int(p.Offset()), Message: "a pattern is one command or stages joined by |, not " + what, Hint: "write one pattern for each command; quote characters that are meant literally"}
+// What to write instead of what a pattern cannot hold.
+const (
+	oneEach      = "write one pattern for each command; quote characters that are meant literally"
+	leftOut      = "leave it out; quote characters that are meant literally"
+	varying      = "write * for text that varies; put it into single quotes if it is meant literally"
+	programFirst = "begin with the program; quote the word if it is the program"
+)
+
+func refused(p syntax.Pos, what, hint string) error {
+	return &glob.Error{Offset: int(p.Offset()), Message: "a pattern is one command or stages joined by |, not " + what, Hint: hint}
 }
 
 func stages(s *syntax.Stmt) ([][]token, error) {
 	switch {
 	case s.Negated:
-		return nil, refused(s.Pos(), "a negation")
+		return nil, refused(s.Pos(), "a negation", leftOut)
 	case s.Background:
-		return nil, refused(s.Semicolon, "a background command")
+		return nil, refused(s.Semicolon, "a background command", leftOut)
 	case len(s.Redirs) > 0:
-		return nil, refused(s.Redirs[0].Pos(), "a redirection")
+		return nil, refused(s.Redirs[0].Pos(), "a redirection", leftOut)
 	case s.Semicolon.IsValid():
-		return nil, refused(s.Semicolon, "a list with ;")
+		return nil, refused(s.Semicolon, "a list with ;", oneEach)
 	case len(s.Comments) > 0:
-		return nil, refused(s.Comments[0].Pos(), "a comment")
+		return nil, refused(s.Comments[0].Pos(), "a comment", leftOut)
 	}
 	switch c := s.Cmd.(type) {
 	case *syntax.CallExpr:
@@ -59,7 +67,7 @@ func stages(s *syntax.Stmt) ([][]token, error) {
 		return [][]token{tokens}, err
 	case *syntax.BinaryCmd:
 		if c.Op != syntax.Pipe {
-			return nil, refused(c.OpPos, "a list with "+c.Op.String())
+			return nil, refused(c.OpPos, "a list with "+c.Op.String(), oneEach)
 		}
 		left, err := stages(c.X)
 		if err != nil {
@@ -68,12 +76,12 @@ func stages(s *syntax.Stmt) ([][]token, error) {
 		right, err := stages(c.Y)
 		return append(left, right...), err
 	}
-	return nil, refused(s.Pos(), "a compound command")
+	return nil, refused(s.Pos(), "a compound command", oneEach)
 }
 
 func words(c *syntax.CallExpr) ([]token, error) {
 	if len(c.Assigns) > 0 {
-		return nil, refused(c.Assigns[0].Pos(), "an assignment")
+		return nil, refused(c.Assigns[0].Pos(), "an assignment", programFirst)
 	}
 	out := make([]token, 0, len(c.Args))
 	for _, w := range c.Args {
@@ -96,19 +104,19 @@ func part(b *strings.Builder, p syntax.WordPart) error {
 		b.WriteString(p.Value)
 	case *syntax.SglQuoted:
 		if p.Dollar {
-			return refused(p.Pos(), "$'...'")
+			return refused(p.Pos(), "$'...'", varying)
 		}
 		b.WriteString(literal(p.Value))
 	case *syntax.DblQuoted:
 		for _, inner := range p.Parts {
 			lit, ok := inner.(*syntax.Lit)
 			if !ok || p.Dollar {
-				return refused(inner.Pos(), "an expansion")
+				return refused(inner.Pos(), "an expansion", varying)
 			}
 			b.WriteString(literal(unquote(lit.Value)))
 		}
 	default:
-		return refused(p.Pos(), "an expansion")
+		return refused(p.Pos(), "an expansion", varying)
 	}
 	return nil
 }

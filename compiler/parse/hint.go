@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -28,6 +29,8 @@ func (d *Document) hint(code, field string, v schemas.Violation, n *yaml.Node) s
 		return missingHint(v.Message)
 	case len(v.Allowed) > 0:
 		return oneOf(written, v.Allowed)
+	case v.Keyword == "type" && field == "host" && n.Kind == yaml.SequenceNode:
+		return "write a rule for each host"
 	case v.Keyword == "type":
 		return typeHint(v.Message, n)
 	case v.Keyword == "pattern":
@@ -106,13 +109,28 @@ func patternHint(field, written string) string {
 	switch field {
 	case "host":
 		return hostHint(written)
-	case "paths", "binaries", "writable", "readonly", "blocked":
+	case "paths":
+		if u, err := url.Parse(written); err == nil && u.Host != "" {
+			return fmt.Sprintf("write %s here, and the name under host", cmp.Or(u.Path, "/"))
+		}
+		return pathHint(written)
+	case "binaries":
+		if written != "" && !strings.ContainsAny(written, "/~$*") {
+			return fmt.Sprintf("write the whole path, such as /usr/bin/%s, or **/%s for any folder", written, written)
+		}
+		return pathHint(written)
+	case "writable", "readonly", "blocked":
 		return pathHint(written)
 	case "allow_private":
 		return rangeHint(written)
 	case "allowed_commands", "blocked_commands":
 		return "write a command, such as \"git *\""
-	case "name", "extends", "policy", "policies", "with":
+	case "extends":
+		if strings.Contains(written, "/") || strings.HasSuffix(written, ".yaml") || strings.HasSuffix(written, ".yml") {
+			return "write the name in that file's metadata, and compile both files together"
+		}
+		return "write lower-case letters, digits, - and ."
+	case "name", "policy", "policies", "with":
 		return "write lower-case letters, digits, - and ."
 	}
 	return "see the field's description in the schema"
@@ -120,6 +138,9 @@ func patternHint(field, written string) string {
 
 // hostHint takes a URL apart into the fields it belongs in.
 func hostHint(written string) string {
+	if _, err := netip.ParsePrefix(written); err == nil {
+		return "write a rule for each address: a range of addresses cannot be a host"
+	}
 	text := written
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
@@ -144,6 +165,9 @@ func hostHint(written string) string {
 func pathHint(written string) string {
 	if rest, ok := strings.CutPrefix(written, "~/"); ok {
 		return fmt.Sprintf("write /home/*/%s and /root/%s", rest, rest)
+	}
+	if strings.Contains(written, "$") {
+		return "write the path itself: variables are not replaced"
 	}
 	bare := strings.TrimLeft(strings.TrimPrefix(written, "./"), " ")
 	for strings.HasPrefix(bare, "../") {

@@ -25,7 +25,7 @@ func syntaxError(name string, data []byte, err error) diag.Diagnostic {
 	case strings.Contains(load.Message, "depth"):
 		return diag.New("OSP1005", pos, "the document is nested too deeply", "flatten it: no policy needs more than a few levels")
 	case strings.Contains(load.Message, "anchor"):
-		return diag.New("OSP1003", pos, load.Message, "write the value out where it is used")
+		return diag.New("OSP1003", pos, load.Message, `quote text that begins with *, as in "*.example.com"`)
 	case known && (!inside || strings.Contains(load.Message, "end of stream")):
 		return diag.New("OSP1002", began, load.ContextMsg+": "+load.Message, "close the quote or bracket that is opened here")
 	}
@@ -61,6 +61,7 @@ func place(name string, lines [][]byte, m yaml.Mark) (p diag.Position, inside bo
 var syntaxHints = []struct{ message, hint string }{
 	{"mapping values are not allowed", "quote the text if it holds `: `, or begin a new line"},
 	{"cannot start any token", "indent with spaces, not tabs; quote text that begins with @, ` or %"},
+	{"alphabetic or numeric", `quote text that begins with * or &, as in "*.example.com"`},
 	{"incompatible YAML", "remove the %YAML line"},
 	{"tab", "indent with spaces, not tabs"},
 	{"expected key", "line the field up with its neighbours"},
