@@ -81,7 +81,9 @@ func (o *evalOptions) complete() error {
 	switch {
 	case o.policy == "":
 		return cli.WithHint(errors.New("--policy is missing: which policy decides?"), help)
-	case asked != 1:
+	case asked > 1:
+		return cli.WithHint(errors.New("only one of --request, --file, --command and --input can be asked at a time"), help)
+	case asked == 0:
 		return cli.WithHint(errors.New("one of --request, --file, --command and --input is needed"), help)
 	}
 	return nil
