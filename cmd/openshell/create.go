@@ -131,7 +131,7 @@ func pickRuntime(name string) (sandboxctl.Runtime, error) {
 		return nil, cli.WithHint(fmt.Errorf("--runtime %s does not exist yet", name),
 			"--runtime none runs the command under the policy's network rules, without kernel confinement")
 	}
-	return nil, cli.WithHint(fmt.Errorf("no runtime %q", name), "there is none")
+	return nil, cli.WithHint(fmt.Errorf("no runtime %q", name), "--runtime none is the only one there is today")
 }
 
 // choosePolicy makes sure that the gateway has the policy, and says where it

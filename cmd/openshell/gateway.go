@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -81,15 +83,20 @@ func start(ctx context.Context, o *startOptions) error {
 	err = wiring.Serve(ctx, cfg, wiring.Options{Log: log, UntilIdle: time.Duration(o.untilIdle)})
 	var broken *wiring.CompileError
 	if errors.As(err, &broken) {
-		fmt.Fprint(o.stderr, broken.Text(cli.Color(o.stderr)))
-		return errors.New("the policies do not compile")
+		text := broken.Text(cli.Color(o.stderr))
+		fmt.Fprint(o.stderr, text)
+		err = errors.New("the policies do not compile")
+		if strings.Contains(text, "applied/") {
+			return cli.WithHint(err, "applied/ is %s, where policy apply -f and create --policy FILE store policies: remove a file there to forget it", filepath.Join(cfg.StateDir, "policies"))
+		}
+		return err
 	}
 	return err
 }
 
 func (o *startOptions) startDetached(ctx context.Context) error {
 	if _, err := o.place.client(ctx); err == nil {
-		return errors.New("a gateway is running already")
+		return cli.WithHint(errors.New("a gateway is running already"), "openshell gateway status shows it; openshell gateway stop ends it")
 	}
 	var flags []string
 	for name, value := range map[string]string{"--config": o.config, "--listen-proxy": o.proxy} {

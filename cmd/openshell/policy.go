@@ -55,13 +55,35 @@ policy that does not compile changes nothing; exit status 1.`,
 	f.StringVar(&o.sandbox, "sandbox", "", "`ID` of the sandbox")
 	f.StringVarP(&o.policy, "policy", "p", "", "`POLICY` to bind it to: a name or a file")
 	f.StringVarP(&o.file, "file", "f", "", "`FILE` whose policies to store; - is stdin")
-	cmd.MarkFlagsRequiredTogether("sandbox", "policy")
-	cmd.MarkFlagsMutuallyExclusive("sandbox", "file")
-	cmd.MarkFlagsOneRequired("sandbox", "file")
 	return cmd
 }
 
+// complete checks that one thing is to be changed, and that all of it is there.
+func (o *applyOptions) complete() error {
+	problem := ""
+	switch {
+	case o.file != "" && o.sandbox != "":
+		problem = "--file stores a policy and --sandbox binds one: give one of them"
+	case o.file != "" && o.policy != "":
+		problem = "--policy goes with --sandbox, not with --file"
+	case o.file != "":
+	case o.sandbox == "" && o.policy == "":
+		problem = "nothing to apply: give --sandbox and --policy, or --file"
+	case o.sandbox == "":
+		problem = "--sandbox is missing: which sandbox gets the policy?"
+	case o.policy == "":
+		problem = "--policy is missing: which policy does the sandbox get?"
+	}
+	if problem == "" {
+		return nil
+	}
+	return cli.WithHint(errors.New(problem), "openshell policy apply --help shows examples")
+}
+
 func apply(ctx context.Context, o *applyOptions) error {
+	if err := o.complete(); err != nil {
+		return err
+	}
 	c, err := o.place.client(ctx)
 	if err != nil {
 		return noGatewayHint(err)
