@@ -45,8 +45,13 @@ func badDuration(s string) error {
 	return fmt.Errorf("%q is not a duration such as 90s, 1h30m, 7d or 2w", s)
 }
 
-// String returns the duration.
-func (d *Duration) String() string { return time.Duration(*d).String() }
+// String returns the duration. Zero is "0", which help texts leave out as a default.
+func (d *Duration) String() string {
+	if *d == 0 {
+		return "0"
+	}
+	return time.Duration(*d).String()
+}
 
 // Type names the value in help texts.
 func (d *Duration) Type() string { return "DURATION" }
