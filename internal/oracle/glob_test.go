@@ -58,9 +58,8 @@ func tokens(glob string, web bool) (out []token) {
 			n = 1 + size
 			out = append(out, token{ranges: [][2]rune{{r, r}}})
 		case r == '%' && web:
-			text, size := percent(glob[i:])
-			n = size
-			out = append(out, literal(text)...)
+			r, n = percent(glob[i:])
+			out = append(out, literal(string(r))...)
 		default:
 			out = append(out, literal(string(r))...)
 		}
@@ -69,20 +68,23 @@ func tokens(glob string, web bool) (out []token) {
 	return out
 }
 
-// percent returns what the compared form has for the escape s begins with.
-func percent(s string) (string, int) {
+// slash stands for %2F, which is one character that separates nothing.
+const slash = '\uE000'
+
+// percent returns the character that s begins with a percent escape of.
+func percent(s string) (rune, int) {
 	const digits = "0123456789ABCDEF"
 	if len(s) < 3 {
-		return "%25", 1
+		return '%', 1
 	}
 	hi, lo := strings.IndexByte(digits, upper(s[1])), strings.IndexByte(digits, upper(s[2]))
 	if hi < 0 || lo < 0 {
-		return "%25", 1
+		return '%', 1
 	}
-	if b := byte(hi<<4 | lo); b != '/' && b != '%' {
-		return string(rune(b)), 3 // generated globs have ASCII escapes only
+	if b := rune(hi<<4 | lo); b != '/' {
+		return b, 3 // generated globs have ASCII escapes only
 	}
-	return strings.ToUpper(s[:3]), 3
+	return slash, 3
 }
 
 func upper(c byte) byte {
@@ -122,14 +124,17 @@ func match(ts []token, s []rune, fold bool) bool {
 }
 
 // decode undoes the doubling of backslashes of inputs, and makes one character
-// of each byte that is not UTF-8.
-func decode(s string) (out []rune) {
+// of each byte that is not UTF-8, and of what stays encoded in paths of requests.
+func decode(s string, web bool) (out []rune) {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if strings.HasPrefix(s[i:], `\\`) {
+		switch {
+		case strings.HasPrefix(s[i:], `\\`):
 			n = 2
-		} else if r == '\\' {
+		case r == '\\':
 			r, n = utf8.RuneError, 4
+		case r == '%' && web:
+			r, n = percent(s[i:])
 		}
 		out, i = append(out, r), i+n
 	}
@@ -137,7 +142,7 @@ func decode(s string) (out []rune) {
 }
 
 // matchText compares a query value or an argument: there are no segments.
-func matchText(glob, s string) bool { return match(tokens(glob, false), decode(s), false) }
+func matchText(glob, s string) bool { return match(tokens(glob, false), decode(s, false), false) }
 
 // cut splits a path, or a glob for paths, into segments.
 func cut(s string) []string { return strings.Split(strings.TrimPrefix(s, "/"), "/") }
@@ -156,7 +161,7 @@ func matchSegments(glob, segments []string, web, fold bool) bool {
 	case !fold && !strings.ContainsAny(glob[0], `*?[\%`): // for speed
 		return glob[0] == segments[0] && matchSegments(glob[1:], segments[1:], web, fold)
 	}
-	return match(tokens(glob[0], web), decode(segments[0]), fold) && matchSegments(glob[1:], segments[1:], web, fold)
+	return match(tokens(glob[0], web), decode(segments[0], web), fold) && matchSegments(glob[1:], segments[1:], web, fold)
 }
 
 // matchFile compares the path of a file.

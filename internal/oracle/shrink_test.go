@@ -32,8 +32,12 @@ func smaller(p *schemas.SandboxPolicy) (out []*schemas.SandboxPolicy) {
 		panic(err) // rendered a moment ago
 	}
 	for _, less := range prune(tree) {
+		var spec schemas.Spec
+		if json.Unmarshal([]byte(render(less)), &spec) != nil {
+			continue
+		}
 		q := &schemas.SandboxPolicy{APIVersion: p.APIVersion, Kind: p.Kind, Metadata: p.Metadata}
-		if json.Unmarshal([]byte(render(less)), &q.Spec) == nil {
+		if json.Unmarshal([]byte(render(spec)), &q.Spec) == nil { // again, so that empty lists are absent ones
 			out = append(out, q)
 		}
 	}
