@@ -45,8 +45,10 @@ lacking := "the input has no policy" if {
 	count(fields) > 0
 } else := sprintf("a command of the input lacks %s", [concat(", ", sort(fields))]) if {
 	kind == "exec"
-	some command in subject.commands
-	fields := required.command - object.keys(command)
+	fields := {field |
+		some command in subject.commands
+		some field in required.command - object.keys(command)
+	}
 	count(fields) > 0
 } else := "the input has no command" if {
 	kind == "exec"
