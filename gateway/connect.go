@@ -28,17 +28,22 @@ func (ex *exchange) serveConnect(cc *clientConn) {
 	t.refused = !t.listed
 	_, t.passthrough = named.Passthrough(host, port)
 	if !named.Port(port) || t.refused && ex.g.cfg.DenyConnect == DenyPlain {
-		ex.denyConnect()
+		ex.denyConnect(t)
 		return
 	}
 	ex.openTunnel(t)
 }
 
 // denyConnect answers the CONNECT itself with the decision on a GET of "/",
-// which says what the destination lacks.
-func (ex *exchange) denyConnect() {
+// which says what the destination lacks. In audit mode what is inside is decided
+// as if a rule named the destination.
+func (ex *exchange) denyConnect(t *tunnel) {
 	if err := ex.decideConnect(); err != nil {
 		ex.refuseError(err)
+		return
+	}
+	if !ex.decision.Allow && ex.decision.Passes() {
+		ex.openTunnel(t)
 		return
 	}
 	if ex.decision.Allow { // a new rule came between; the next try will see it

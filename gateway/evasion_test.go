@@ -192,3 +192,34 @@ func TestF24_KnownConnectionsStay(t *testing.T) {
 		t.Error(resp.Status, body)
 	}
 }
+
+// A decision that an upstream claims in its trailer.
+func TestH07_SpoofedDecisionTrailers(t *testing.T) {
+	w := newWorld(t)
+	w.origin.handle(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Trailer", "X-Openshell-Code, X-Sum")
+		io.WriteString(rw, "body")
+		rw.Header().Set("X-Openshell-Code", "allowed")
+		rw.Header().Set("X-Sum", "1")
+		rw.Header().Set(http.TrailerPrefix+"X-Policy-Reason", "none")
+		rw.Header().Set(http.TrailerPrefix+"X-More", "2")
+	})
+	resp, _ := w.inTunnel("GET", w.get("/x"))
+	if len(resp.Trailer) != 2 || resp.Trailer.Get("X-Sum") != "1" || resp.Trailer.Get("X-More") != "2" {
+		t.Errorf("trailer %v", resp.Trailer)
+	}
+}
+
+// What audit mode records as let through is let through, on any port.
+func TestH13_AuditModeOfAnUnnamedPort(t *testing.T) {
+	w := newWorld(t)
+	watching := *w.engine.current.Load().without("p", "private").without("p", "metadata").without("p", "pass").without("p", "ws").without("p", "outbound[0]")
+	watching.mode = schemas.ModeAudit
+	w.engine.current.Store(&watching)
+	if resp, body := w.inTunnel("GET", w.get("/x")); resp.StatusCode != 200 {
+		t.Errorf("not let through: %s %s", resp.Status, body)
+	}
+	if r := w.oneRecord(schemas.CodePortNotAllowed); r.Custom.Mode != schemas.ModeAudit || r.Input.Network.Method != "GET" {
+		t.Errorf("recorded %+v", r.Result)
+	}
+}

@@ -99,10 +99,11 @@ func (ex *exchange) answered(resp *http.Response) *http.Response {
 		return ex.upgraded(resp)
 	}
 	cleanResponse(resp.Header)
+	cleanResponse(resp.Trailer)
 	if s.websocket {
 		resp.Header.Set("Connection", "close") // what follows a refused upgrade is not HTTP
 	}
-	s.body = &countedBody{ReadCloser: resp.Body}
+	s.body = &countedBody{ReadCloser: resp.Body, resp: resp}
 	resp.Body = s.body
 	return resp
 }
@@ -111,12 +112,16 @@ func (ex *exchange) answered(resp *http.Response) *http.Response {
 // as if it were whole.
 type countedBody struct {
 	io.ReadCloser
-	err error
+	resp *http.Response
+	err  error
 }
 
-// Read notes the first error that is not the end.
+// Read notes the first error that is not the end, where the trailer has come.
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		cleanResponse(b.resp.Trailer)
+	}
 	if err != nil && err != io.EOF && b.err == nil {
 		b.err = err
 	}
