@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openshell-policy/openshell/compiler/diag"
+	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/tables"
@@ -58,7 +59,22 @@ func explain(w io.Writer, topic string) error {
 		_, err := fmt.Fprintf(w, "%s in allowed_commands stands for:\n  %s\n", topic, strings.Join(patterns, "\n  "))
 		return err
 	}
-	return cli.WithHint(fmt.Errorf("nothing is known of %q", topic), "openshell-policy explain lists the topics")
+	hint := "openshell-policy explain lists the topics"
+	if best := parse.Closest(topic, topics()); best != "" {
+		hint = fmt.Sprintf("did you mean %s? %s", best, hint)
+	}
+	return cli.WithHint(fmt.Errorf("nothing is known of %q", topic), "%s", hint)
+}
+
+// topics are the words that a misspelt topic may be meant for.
+func topics() []string {
+	words := []string{"baseline", "sensitive", "groups", "families"}
+	words = slices.AppendSeq(words, maps.Keys(tables.Groups()))
+	for _, info := range schemas.Codes() {
+		words = append(words, string(info.Code))
+	}
+	slices.Sort(words)
+	return words
 }
 
 func explainDiagnostic(w io.Writer, info diag.CodeInfo) error {

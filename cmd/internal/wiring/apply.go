@@ -38,9 +38,13 @@ func (p *Policies) Apply(_ context.Context, name string, text []byte) (adminapi.
 		if bytes.Equal(s.Data, text) {
 			return adminapi.Applied{Policies: names}, nil
 		}
+		advice := "change it there, or give this one another name"
+		if strings.HasPrefix(s.Name, "library/") {
+			advice = "give this one another name"
+		}
 		return adminapi.Applied{}, &adminapi.Error{
 			Status: http.StatusConflict, Code: "taken",
-			Message: fmt.Sprintf("policy %q comes from %s: change it there, or give this one another name", names[0], s.Name),
+			Message: fmt.Sprintf("policy %q comes from %s: %s", names[0], s.Name, advice),
 		}
 	}
 	return p.put(own, name, names, text)
