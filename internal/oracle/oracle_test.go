@@ -13,7 +13,7 @@ import (
 
 const (
 	policiesInBundle = 6
-	inputsOfPolicy   = 500
+	inputsOfPolicy   = 1000
 )
 
 // tally counts what the batches saw.
