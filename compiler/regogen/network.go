@@ -109,14 +109,16 @@ func denyPaths(patterns []glob.Pattern) []body {
 		plain = append(plain, p)
 	}
 	var out []body
+	// "/a/" does not match "/a", though both fold to "/a".
+	endings := []body{{`endswith(input.network.path, "/")`}}
 	for _, form := range []where{foldedForm, splitForm} {
 		if len(plain) > 0 {
 			out = append(out, form.paths(plain)...)
 		}
 		if len(slashed) > 0 {
-			// "/a/" does not match "/a", though both fold to "/a".
-			out = append(out, product(form.paths(slashed), []body{{`endswith(input.network.path, "/")`}})...)
+			out = append(out, product(form.paths(slashed), endings)...)
 		}
+		endings = append(endings, body{`endswith(input.network.path, "%2F")`}) // a slash in the split form
 	}
 	return out
 }
