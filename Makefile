@@ -41,7 +41,7 @@ unit: $(TOOLS)/opa
 
 # Where goroutines meet.
 race:
-	$(GO) test -vet=off -race -short ./gateway/... ./rego/... ./audit/...
+	$(GO) test -vet=off -race -short ./gateway/... ./rego/... ./audit/... ./internal/analysis ./cmd/internal/...
 
 # The commands of README.md, as a reader would paste them.
 readme: build
