@@ -12,8 +12,8 @@ type token struct {
 }
 
 func (t token) matches(r rune) bool {
-	if t.any {
-		return true
+	if t.any || r == unknown {
+		return r != unknown
 	}
 	in := false
 	for _, lohi := range t.ranges {
@@ -70,6 +70,10 @@ func tokens(glob string, web bool) (out []token) {
 
 // slash stands for %2F, which is one character that separates nothing.
 const slash = '\uE000'
+
+// unknown stands for the part of an argument that is not known before it runs:
+// only a star matches it.
+const unknown = '\uE001'
 
 // percent returns the character that s begins with a percent escape of.
 func percent(s string) (rune, int) {
@@ -131,6 +135,8 @@ func decode(s string, web bool) (out []rune) {
 		switch {
 		case strings.HasPrefix(s[i:], `\\`):
 			n = 2
+		case strings.HasPrefix(s[i:], `\?`):
+			r, n = unknown, 2
 		case r == '\\':
 			r, n = utf8.RuneError, 4
 		case r == '%' && web:
