@@ -1,13 +1,13 @@
 package rego_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
-	"os"
-	"path/filepath"
 )
 
 // TestLibrary runs the Rego library's own tests through OPA's tester.

@@ -17,7 +17,8 @@ func TestWhatDrawingFound(t *testing.T) {
 		want answer
 	}{
 		{
-			"two sides known to be blocked", schemas.Spec{},
+			"two sides known to be blocked",
+			schemas.Spec{},
 			schemas.DecisionInput{File: &schemas.FileInput{
 				Op: schemas.OpLink, Path: "/a", Lexical: "/a", KnownBlocked: true,
 				Target: &schemas.FileTarget{Path: "/b", Lexical: "/b", KnownBlocked: true},
@@ -25,32 +26,38 @@ func TestWhatDrawingFound(t *testing.T) {
 			denied(schemas.CodeBlockedPath, schemas.RuleDefault),
 		},
 		{
-			"two loader variables", schemas.Spec{Execution: commands("git *")},
+			"two loader variables",
+			schemas.Spec{Execution: commands("git *")},
 			schemas.DecisionInput{Exec: command(t, "LD_PRELOAD=/a LD_AUDIT=/b git push", canon.Shell{Hook: true})},
 			denied(schemas.CodeUntrustedProgram, schemas.RuleDefault),
 		},
 		{
-			"two loaders", schemas.Spec{Execution: commands("git *")},
+			"two loaders",
+			schemas.Spec{Execution: commands("git *")},
 			schemas.DecisionInput{Exec: command(t, "/lib64/ld-linux-x86-64.so.2 a; /lib/ld-musl-x86_64.so.1 b", canon.Shell{Hook: true})},
 			denied(schemas.CodeUntrustedProgram, schemas.RuleDefault),
 		},
 		{
-			"opaque text under blocked commands alone", schemas.Spec{Execution: &schemas.Execution{BlockedCommands: []string{"rm -rf /"}}},
+			"opaque text under blocked commands alone",
+			schemas.Spec{Execution: &schemas.Execution{BlockedCommands: []string{"rm -rf /"}}},
 			schemas.DecisionInput{Exec: command(t, `ls; "$X" -rf /`, canon.Shell{})},
 			denied(schemas.CodeCommandNotAllowed, schemas.RuleDefault),
 		},
 		{
-			"a helper of a program that a path allows", schemas.Spec{Execution: commands("/usr/bin/git *")},
+			"a helper of a program that a path allows",
+			schemas.Spec{Execution: commands("/usr/bin/git *")},
 			schemas.DecisionInput{Exec: command(t, "/usr/lib/git-core/git-remote-https a", canon.Shell{Parent: "/usr/bin/git"})},
 			allowed(schemas.RuleHelper),
 		},
 		{
-			"a helper of a copy", schemas.Spec{Execution: commands("git *")},
+			"a helper of a copy",
+			schemas.Spec{Execution: commands("git *")},
 			schemas.DecisionInput{Exec: command(t, "/usr/lib/git-core/git-remote-https a", canon.Shell{Parent: "/workspace/git"})},
 			denied(schemas.CodeCommandNotAllowed, schemas.RuleDefault),
 		},
 		{
-			"a helper that a carrier would start", schemas.Spec{Execution: commands("git *")},
+			"a helper that a carrier would start",
+			schemas.Spec{Execution: commands("git *")},
 			schemas.DecisionInput{Exec: command(t, "env /usr/lib/git-core/git-remote-https a", canon.Shell{Parent: "/usr/bin/git", Hook: true})},
 			denied(schemas.CodeCommandNotAllowed, schemas.RuleDefault),
 		},
