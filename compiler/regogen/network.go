@@ -101,20 +101,17 @@ func denyPaths(patterns []glob.Pattern) []body {
 	}
 	var plain, slashed []glob.Pattern
 	for _, p := range patterns {
+		plain = append(plain, p)
 		if lit, ok := p.Segments[len(p.Segments)-1].Literal(); ok && lit == "" && len(p.Segments) > 1 {
 			p.Segments = p.Segments[:len(p.Segments)-1]
 			slashed = append(slashed, p)
-			continue
 		}
-		plain = append(plain, p)
 	}
 	var out []body
 	// "/a/" does not match "/a", though both fold to "/a".
 	endings := []body{{`endswith(input.network.path, "/")`}}
 	for _, form := range []where{foldedForm, splitForm} {
-		if len(plain) > 0 {
-			out = append(out, form.paths(plain)...)
-		}
+		out = append(out, form.paths(plain)...)
 		if len(slashed) > 0 {
 			out = append(out, product(form.paths(slashed), endings)...)
 		}
