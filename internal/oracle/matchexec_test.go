@@ -82,8 +82,11 @@ func least(words []string, c *schemas.Command) bool {
 	} else if !slices.Contains(c.Names, canon.BlockedFamily(words[0])) {
 		return false
 	}
-	args := slices.DeleteFunc(slices.Clone(words[1:]), func(w string) bool { return w == "*" })
-	sub, options, operands := canon.Normalise(words[0], args, "")
+	sub, options, operands := canon.Normalise(words[0], words[1:], "")
+	operands = slices.DeleteFunc(operands, func(w string) bool { return w == "*" })
+	if sub == "*" { // any sub-command, or none
+		sub = ""
+	}
 	has := func(wanted, given []string) bool {
 		return !slices.ContainsFunc(wanted, func(w string) bool {
 			return !slices.ContainsFunc(given, func(g string) bool { return matchText(w, g) })
