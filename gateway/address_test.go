@@ -29,12 +29,9 @@ func TestB09_NameWithAPrivateAddress(t *testing.T) {
 
 func TestPrivateAddressByConsentOfTheRule(t *testing.T) {
 	w := newWorld(t)
-	w.engine.add("2", w.engine.current.Load().withPrivate("p", "private", "10.9.0.0/16"))
 	// Nothing answers at 10.9.8.7, but the guard lets the dial go out: the answer
 	// is about the upstream, not about the address.
-	if _, err := w.engine.Load([]byte("2")); err != nil {
-		t.Fatal(err)
-	}
+	w.load(w.policies.change("private", func(r *testRule) { r.more += ", allow_private: [10.9.0.0/16]" }))
 	authority := "private.test:" + strconv.Itoa(w.origin.port)
 	tc := w.tunnel(authority, "private.test")
 	if _, err := tc.Write([]byte("GET /x HTTP/1.1\r\nHost: " + authority + "\r\n\r\n")); err != nil {
@@ -54,10 +51,7 @@ func TestB14_TheGatewayItself(t *testing.T) {
 			}
 			_, port, _ := net.SplitHostPort(addr)
 			n, _ := strconv.Atoi(port)
-			gen := *w.engine.current.Load()
-			gen.number += uint64(n)
-			gen.rules = map[string][]fakeRule{"p": {{RuleInfo: gen.rules["p"][4].RuleInfo, scheme: "http", ports: []int{n}}}}
-			w.engine.current.Store(&gen)
+			w.load(w.policies.change("selfhost", func(r *testRule) { r.port = n }))
 			resp, body := exchange(t, w.dial(), "GET", "GET http://"+addr+"/metrics HTTP/1.1\r\nHost: "+addr+"\r\n"+auth(w.box)+"\r\n")
 			w.denied(resp, body, 403, schemas.CodePrivateAddress)
 			if !strings.Contains(body, "the gateway itself") {
@@ -111,7 +105,6 @@ func TestCompileIsAsked(t *testing.T) {
 	cfg := gateway.DefaultConfig()
 	cfg.StateDir = t.TempDir()
 	_, err = gateway.New(cfg, gateway.Deps{
-		Engine:  newFakeEngine(1, 2),
 		Compile: func(context.Context) ([]byte, []string, error) { return []byte("bad"), nil, nil },
 	})
 	if err == nil {

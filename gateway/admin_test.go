@@ -118,7 +118,7 @@ func TestAdminPolicies(t *testing.T) {
 		}
 	})
 	c, ctx := w.admin(), t.Context()
-	if l, err := c.Policies(ctx); err != nil || len(l.Policies) != 2 || l.Revision != "r1" {
+	if l, err := c.Policies(ctx); err != nil || len(l.Policies) != 2 || l.Revision != w.g.Ready().Revision {
 		t.Errorf("policies %+v, %v", l, err)
 	}
 	if p, err := c.Policy(ctx, "p"); err != nil || p.Source == "" || len(p.Sandboxes) != 1 {
@@ -148,7 +148,7 @@ func TestAdminOnASocket(t *testing.T) {
 func TestAdminIsForThisMachine(t *testing.T) {
 	cfg := gateway.DefaultConfig()
 	cfg.StateDir, cfg.Listen.Proxy, cfg.Listen.Admin = t.TempDir(), "127.0.0.1:0", "0.0.0.0:0"
-	_, err := gateway.New(cfg, gateway.Deps{Engine: newFakeEngine(1, 2), Compile: func(context.Context) ([]byte, []string, error) { return []byte("1"), nil, nil }})
+	_, err := gateway.New(cfg, gateway.Deps{Compile: func(context.Context) ([]byte, []string, error) { return defaultPolicies(1, 2).bundle(t), nil, nil }})
 	if err == nil || !strings.Contains(err.Error(), "loopback") {
 		t.Errorf("got %v", err)
 	}

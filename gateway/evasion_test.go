@@ -162,11 +162,7 @@ func TestH08_ReloadWhileATunnelIsJoined(t *testing.T) {
 
 func (w *world) reloadWithout(t *testing.T, rule string) {
 	t.Helper()
-	w.engine.add("2", w.engine.current.Load().without("p", rule))
-	w.compile.Store("2")
-	if changed, err := w.g.Reload(t.Context()); err != nil || !changed {
-		t.Fatal(changed, err)
-	}
+	w.load(w.policies.without(rule))
 }
 
 // Connections that never say whose they are count for no sandbox; they must not
@@ -213,9 +209,9 @@ func TestH07_SpoofedDecisionTrailers(t *testing.T) {
 // What audit mode records as let through is let through, on any port.
 func TestH13_AuditModeOfAnUnnamedPort(t *testing.T) {
 	w := newWorld(t)
-	watching := *w.engine.current.Load().without("p", "private").without("p", "metadata").without("p", "pass").without("p", "ws").without("p", "outbound[0]")
+	watching := w.policies.without("private", "metadata", "pass", "ws", "outbound[0]")
 	watching.mode = schemas.ModeAudit
-	w.engine.current.Store(&watching)
+	w.load(watching)
 	if resp, body := w.inTunnel("GET", w.get("/x")); resp.StatusCode != 200 {
 		t.Errorf("not let through: %s %s", resp.Status, body)
 	}

@@ -25,7 +25,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,17 +38,19 @@ import (
 // world is a gateway with one sandbox, an origin that speaks TLS and one that
 // does not, and everything that each of them saw.
 type world struct {
-	tb      testing.TB
-	g       *gateway.Gateway
-	records *memory
-	engine  *fakeEngine
-	box     adminapi.CreatedSandbox
-	roots   *x509.CertPool // the gateway's CA
+	tb       testing.TB
+	g        *gateway.Gateway
+	records  *memory
+	engine   *brittleEngine
+	policies testPolicies
+	box      adminapi.CreatedSandbox
+	roots    *x509.CertPool // the gateway's CA
 
 	origin, plain *origin
 	cfg           gateway.Config
-	stop          func()       // begins draining
-	compile       atomic.Value // string: the bundle that the compiler makes
+	stop          func()        // begins draining
+	reads         *atomic.Int64 // times that a watched world compiled
+	compile       atomic.Value  // []byte: the bundle that the compiler makes
 }
 
 // origin counts what reaches an upstream.
@@ -152,8 +153,8 @@ func newWorld(tb testing.TB, options ...option) *world {
 	tb.Helper()
 	cert, roots := testCert(tb)
 	w := &world{tb: tb, records: &memory{}, origin: newOrigin(tb, cert), plain: newOrigin(tb, nil)}
-	w.compile.Store("1")
-	w.engine = newFakeEngine(w.origin.port, w.plain.port)
+	w.put(defaultPolicies(w.origin.port, w.plain.port))
+	w.engine = newBrittleEngine()
 	cfg := gateway.DefaultConfig()
 	cfg.Listen = gateway.Listen{Proxy: "127.0.0.1:0", Admin: "127.0.0.1:0"}
 	cfg.StateDir, cfg.UpstreamRoots, cfg.AllowLoopback = tb.TempDir(), roots, true
@@ -164,7 +165,7 @@ func newWorld(tb testing.TB, options ...option) *world {
 	}
 	cfg.Limits.DrainTimeout = 2 * time.Second
 	deps := gateway.Deps{
-		Compile: func(context.Context) ([]byte, []string, error) { return []byte(w.compile.Load().(string)), nil, nil },
+		Compile: func(context.Context) ([]byte, []string, error) { return w.compile.Load().([]byte), nil, nil },
 		Watch:   []string{}, Engine: w.engine, Audit: w.records,
 	}
 	for _, o := range options {
@@ -378,7 +379,3 @@ func (m *memory) of(kind string) []*schemas.Record {
 }
 
 func (m *memory) decisions() []*schemas.Record { return m.of(schemas.RecordDecision) }
-
-func hasPrefixAny(s string, prefixes ...string) bool {
-	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
-}

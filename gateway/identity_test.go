@@ -172,17 +172,14 @@ func TestH10_AuditUnavailable(t *testing.T) {
 
 func TestH11_Panic(t *testing.T) {
 	w := newWorld(t)
-	broken := *w.engine.current.Load()
-	good := w.engine.current.Load()
-	broken.panics = true
 	tc := w.tunnel(w.api(), "api.test")
-	w.engine.current.Store(&broken)
+	w.engine.broken.Store(true)
 	resp, body := exchange(t, tc, "GET", w.get("/x"))
 	w.denied(resp, body, 500, schemas.CodePolicyError)
 	if !resp.Close {
 		t.Error("the connection is kept")
 	}
-	w.engine.current.Store(good)
+	w.engine.broken.Store(false)
 	if resp, _ := w.inTunnel("GET", w.get("/x")); resp.StatusCode != 200 {
 		t.Error(resp.Status)
 	}
@@ -190,9 +187,9 @@ func TestH11_Panic(t *testing.T) {
 
 func TestH13_AuditMode(t *testing.T) {
 	w := newWorld(t)
-	watching := *w.engine.current.Load()
+	watching := w.policies
 	watching.mode = schemas.ModeAudit
-	w.engine.current.Store(&watching)
+	w.load(watching)
 	resp, _ := w.inTunnel("GET", w.get("/none"))
 	if resp.StatusCode != 200 {
 		t.Errorf("not let through: %s", resp.Status)

@@ -51,7 +51,7 @@ func TestG02_UpstreamSpeaksNoTLS(t *testing.T) {
 		}
 	}()
 	port := l.Addr().(*net.TCPAddr).Port
-	w.engine.current.Load().rules["p"][0].ports = []int{port}
+	w.load(w.policies.change("outbound[0]", func(r *testRule) { r.port = port }))
 	authority := "api.test:" + strconv.Itoa(port)
 	resp, _ := exchange(t, w.tunnel(authority, "api.test"), "GET", "GET /x HTTP/1.1\r\nHost: "+authority+"\r\n\r\n")
 	if resp.StatusCode != 502 {
@@ -63,7 +63,7 @@ func TestG03_UpstreamHTTP2(t *testing.T) {
 	cert, roots := testCert(t)
 	srv := newHTTP2Origin(t, cert)
 	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.UpstreamRoots = roots })
-	w.engine.current.Load().rules["p"][0].ports = []int{srv.port}
+	w.load(w.policies.change("outbound[0]", func(r *testRule) { r.port = srv.port }))
 	authority := "api.test:" + strconv.Itoa(srv.port)
 	resp, body := exchange(t, w.tunnel(authority, "api.test"), "GET", "GET /x HTTP/1.1\r\nHost: "+authority+"\r\n\r\n")
 	if resp.StatusCode != 200 || body != "GET /x 0" {

@@ -42,7 +42,7 @@ func TestC03_OtherBytesOn443(t *testing.T) {
 	for name, bytes := range map[string]string{"ssh": "SSH-2.0-x\r\n", "C05_http": "GET / HTTP/1.1\r\nHost: api.test\r\n\r\n", "zero": "\x00\x00"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.engine.current.Load().rules["p"][0].ports = []int{443}
+			w.load(w.policies.change("outbound[0]", func(r *testRule) { r.port = 443 }))
 			c := w.dial()
 			w.connect(c, "api.test:443")
 			io.WriteString(c, bytes)
@@ -187,11 +187,7 @@ func TestC14_FirstFrameWithTheHandshake(t *testing.T) {
 func TestWebSocketIsClosedWhenItsRuleGoes(t *testing.T) {
 	w := newWorld(t)
 	_, br := openWebSocket(t, w)
-	w.engine.add("2", w.engine.current.Load().without("p", "ws"))
-	w.compile.Store("2")
-	if _, err := w.g.Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.load(w.policies.without("ws"))
 	if _, err := br.ReadByte(); err == nil {
 		t.Error("the WebSocket is still open")
 	}
