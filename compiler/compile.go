@@ -4,7 +4,6 @@
 package compiler
 
 import (
-	"slices"
 	"time"
 
 	"github.com/openshell-policy/openshell/compiler/bundle"
@@ -50,30 +49,13 @@ func Compile(sources []Source, opts Options) *Result {
 	docs := r.parse(sources)
 	parsed := r.Diagnostics
 	policies, found := check.Policies(docs, r.parse(opts.Library))
-	for _, d := range found {
-		if !said(parsed, d) {
-			r.Diagnostics = append(r.Diagnostics, d)
-		}
-	}
+	r.Diagnostics = append(r.Diagnostics, check.News(parsed, found)...)
 	r.Policies = policies
 	if !diag.HasErrors(r.Diagnostics) {
 		r.build(opts)
 	}
 	diag.Sort(r.Diagnostics)
 	return r
-}
-
-// said tells whether a finding only repeats, or only follows from, what was found
-// wrong with the text: the same pattern, or a base in a file that could not be
-// read.
-func said(parsed []diag.Diagnostic, d diag.Diagnostic) bool {
-	if d.Code == "OSP2006" {
-		return diag.HasErrors(parsed)
-	}
-	return slices.ContainsFunc(parsed, func(p diag.Diagnostic) bool {
-		return p.Code == d.Code && p.Pos.File == d.Pos.File && p.Pos.Line == d.Pos.Line &&
-			p.Pos.Col <= d.Pos.Col && d.Pos.Col <= p.Pos.Col+p.Width
-	})
 }
 
 func (r *Result) parse(sources []Source) []*parse.Document {

@@ -23,6 +23,7 @@ type Document struct {
 
 	root *yaml.Node
 	text []byte
+	src  *source
 }
 
 // Text returns the lines of the document as they stand in the file.

@@ -40,6 +40,7 @@ func File(name string, data []byte) ([]*Document, []diag.Diagnostic) {
 }
 
 func documents(name string, data []byte) (docs []*Document, ds []diag.Diagnostic) {
+	src := newSource(data)
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for range maxDocuments {
 		var n yaml.Node
@@ -53,7 +54,7 @@ func documents(name string, data []byte) (docs []*Document, ds []diag.Diagnostic
 		doc, found := document(name, &n)
 		ds = append(ds, found...)
 		if doc != nil {
-			doc.text = section(data, doc.root.Line)
+			doc.text, doc.src = section(data, doc.root.Line), src
 			docs = append(docs, doc)
 		}
 	}

@@ -1,0 +1,39 @@
+package check
+
+import (
+	"slices"
+
+	"github.com/openshell-policy/openshell/compiler/diag"
+	"github.com/openshell-policy/openshell/compiler/parse"
+	"github.com/openshell-policy/openshell/compiler/plan"
+)
+
+// Own returns the plan of a policy as if it extended nothing, with what is
+// malformed left out: for lint, which has something to say of a policy that does
+// not compile, too. Its network rules are those of the document, one for one; a
+// rule with errors has an empty Host.
+func Own(d *parse.Document) *plan.Policy {
+	c := &checker{set: map[string]*entry{}, library: map[string]*entry{}}
+	e := &entry{doc: d, resolved: c.resolve(d)}
+	p := &plan.Policy{Name: e.name(), Pos: d.Pos("metadata", "name"), Mode: mode(c, e)}
+	merge(p, e.resolved, "")
+	c.settle(p, e, []*entry{e})
+	return p
+}
+
+// News drops from the findings of Policies those that only repeat, or only follow
+// from, what package parse found wrong with the text: the same pattern, or a base
+// in a file that could not be read.
+func News(parsed, found []diag.Diagnostic) []diag.Diagnostic {
+	return slices.DeleteFunc(slices.Clone(found), func(d diag.Diagnostic) bool { return said(parsed, d) })
+}
+
+func said(parsed []diag.Diagnostic, d diag.Diagnostic) bool {
+	if d.Code == "OSP2006" {
+		return diag.HasErrors(parsed)
+	}
+	return slices.ContainsFunc(parsed, func(p diag.Diagnostic) bool {
+		return p.Code == d.Code && p.Pos.File == d.Pos.File && p.Pos.Line == d.Pos.Line &&
+			p.Pos.Col <= d.Pos.Col && d.Pos.Col <= p.Pos.Col+p.Width
+	})
+}
