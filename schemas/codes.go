@@ -24,6 +24,7 @@ const (
 	CodeUntrustedProgram    Code = "untrusted_program"
 	CodePrivateAddress      Code = "private_address"
 	CodeNoPolicy            Code = "no_policy"
+	CodeIdentityRequired    Code = "identity_required"
 	CodeUnknownSandbox      Code = "unknown_sandbox"
 	CodeBadRequest          Code = "bad_request"
 	CodePolicyError         Code = "policy_error"
@@ -93,7 +94,8 @@ var codeTable = []CodeInfo{
 	{CodeUntrustedProgram, 403, "untrusted program", "{program} is not a trusted {name}: the sandbox can change the file or what it loads", true, "The command has an allowed name, but the file behind it can be changed by the sandbox, or a loader variable changes what it runs."},
 	{CodePrivateAddress, 403, "private address", "{host} resolves to {address}, which no allow_private of {where} covers", false, "The name resolved to an address that the dial guard refuses."},
 	{CodeNoPolicy, 403, "no policy", "policy {policy} is not loaded", false, "The sandbox is bound to a policy that the gateway does not have."},
-	{CodeUnknownSandbox, 407, "unknown sandbox", "the request carries no sandbox identity", false, "Neither a proxy token nor a socket says which sandbox asks."},
+	{CodeIdentityRequired, 407, "identity required", "the request carries no sandbox identity", false, "The request brought no evidence of a sandbox, so the client was asked for its proxy token. Some clients, git among them, always ask once without; this is no violation."},
+	{CodeUnknownSandbox, 407, "unknown sandbox", "the request's credentials are of no running sandbox", false, "The proxy token, or the listener, is of no sandbox that runs."},
 	{CodeBadRequest, 400, "bad request", "{detail}", false, "The request is malformed, or two programs could read it differently."},
 	{CodePolicyError, 403, "policy error", "the policy could not be evaluated", false, "Evaluation failed, timed out or gave no result. Nothing is allowed then."},
 	{CodeIdentityMismatch, 403, "identity mismatch", "the request's identities disagree", false, "Token, socket and address name different sandboxes."},
