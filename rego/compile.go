@@ -1,7 +1,6 @@
 package rego
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,25 +8,14 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/openshell-policy/openshell/rego/archive"
 	"github.com/openshell-policy/openshell/schemas/tables"
 )
-
-// compiled is a policy ready to be queried. It outlives a generation as long as
-// its modules do not change.
-type compiled struct {
-	name     string
-	digest   [sha256.Size]byte
-	compiler *ast.Compiler
-	hit      query
-	near     query
-	decision query
-	hits     fieldSet // of input.network that hit reads
-	nears    fieldSet // of input.network that near reads, with its helpers
-}
 
 // query is a compiled body that binds the variable answer.
 type query struct {
 	body     ast.Body
+	rules    *ast.Compiler
 	compiler ast.QueryCompiler
 }
 
@@ -38,61 +26,159 @@ const answer = ast.Var("answer")
 // v1/ast/env.go widens the properties of a built-in's type in place).
 var compiling sync.Mutex
 
-// compile compiles the library with one policy's modules.
-func compile(c *content, name string, digest [sha256.Size]byte) (*compiled, error) {
-	compiling.Lock()
-	defer compiling.Unlock()
+// network is what decides a policy's requests: its generated module alone, for
+// the sets hit and near need nothing of the library.
+type network struct {
+	digest digest
+	hit    query
+	near   query
+	hits   fieldSet // of input.network that hit reads
+	nears  fieldSet // of input.network that near reads, with its helpers
+}
+
+func (c *content) network(name string, old *policy) (*network, error) {
+	text := c.policies[name]["network"]
+	d := sum([]byte(name), text)
+	if old != nil && old.network.digest == d {
+		return old.network, nil
+	}
+	m, err := parse(name+"/network.rego", text)
+	if err != nil {
+		return nil, err
+	}
+	ref := generated(name, "network")
+	if !m.Package.Path.Equal(ref) {
+		return nil, unfit("the requests of policy %q are package %s", name, m.Package.Path)
+	}
+	rules, err := compile("policy "+name, map[string]*ast.Module{"network": m})
+	if err != nil {
+		return nil, err
+	}
+	n := &network{digest: d}
+	n.hits, n.nears = fieldsOf(m)
+	if n.hit, err = ask(rules, ref.Append(ast.StringTerm("hit"))); err != nil {
+		return nil, err
+	}
+	n.near, err = ask(rules, ref.Append(ast.StringTerm("near")))
+	return n, err
+}
+
+// whole is what decides a policy's files and commands: the library over the
+// generated modules. It answers data.openshell.decision as any OPA would.
+type whole struct {
+	digest   digest
+	decision query
+}
+
+func (c *content) whole(lib *library, name string, old *policy) (*whole, error) {
+	own := c.policies[name]
+	d := sum(lib.digest[:], []byte(name), own["file"], own["exec"])
+	if old != nil && old.whole.digest == d {
+		return old.whole, nil
+	}
+	parsed, err := lib.parse()
+	if err != nil {
+		return nil, err
+	}
 	modules := map[string]*ast.Module{}
-	for file, m := range c.library {
+	for file, m := range parsed {
 		modules["lib/"+file] = m
 	}
-	p := &compiled{name: name, digest: digest}
-	for file, f := range c.modules[name] {
-		if err := owns(f.Parsed, name); err != nil {
+	for _, surface := range []string{"file", "exec"} {
+		m, err := parse(name+"/"+surface+".rego", own[surface])
+		if err != nil {
 			return nil, err
 		}
-		modules[file] = f.Parsed
-		if file == "network.rego" {
-			p.hits, p.nears = fieldsOf(f.Parsed)
+		if !m.Package.Path.Equal(generated(name, surface)) {
+			return nil, unfit("the module %s of policy %q is package %s", surface, name, m.Package.Path)
 		}
+		modules[surface] = m
 	}
-	p.compiler = ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
-	if p.compiler.Compile(modules); p.compiler.Failed() {
-		return nil, fmt.Errorf("compile policy %q: %w", name, p.compiler.Errors)
-	}
-	var err error
-	generated := ast.DefaultRootRef.Append(ast.StringTerm("openshell")).Append(ast.StringTerm("policies")).Append(ast.StringTerm(name)).Append(ast.StringTerm("network"))
-	if p.hit, err = p.query(generated.Append(ast.StringTerm("hit"))); err != nil {
+	rules, err := compile("policy "+name, modules)
+	if err != nil {
 		return nil, err
 	}
-	if p.near, err = p.query(generated.Append(ast.StringTerm("near"))); err != nil {
-		return nil, err
-	}
-	p.decision, err = p.query(ast.DefaultRootRef.Append(ast.StringTerm("openshell")).Append(ast.StringTerm("decision")))
-	return p, err
+	w := &whole{digest: d}
+	w.decision, err = ask(rules, openshell("decision"))
+	return w, err
 }
 
-// owns refuses a module that would define rules of another policy.
-func owns(m *ast.Module, name string) error {
-	prefix := ast.DefaultRootRef.Append(ast.StringTerm("openshell")).Append(ast.StringTerm("policies")).Append(ast.StringTerm(name))
-	if !m.Package.Path.HasPrefix(prefix) {
-		return fmt.Errorf("compile policy %q: a module of it is package %s", name, m.Package.Path)
-	}
-	return nil
+// library is the Rego library of a bundle, parsed when it is first needed.
+type library struct {
+	digest digest
+	text   files
+	parsed map[string]*ast.Module
 }
 
-func (p *compiled) query(ref ast.Ref) (query, error) {
-	qc := p.compiler.QueryCompiler()
+func (c *content) lib(old *library) *library {
+	d := c.library.sum()
+	if old != nil && old.digest == d {
+		return old
+	}
+	return &library{digest: d, text: c.library}
+}
+
+func (l *library) parse() (map[string]*ast.Module, error) {
+	if l.parsed != nil {
+		return l.parsed, nil
+	}
+	parsed := map[string]*ast.Module{}
+	for name, text := range l.text {
+		m, err := parse("lib/"+name, text)
+		if err != nil {
+			return nil, err
+		}
+		if path := m.Package.Path; !path.HasPrefix(openshell()) || path.HasPrefix(openshell("policies")) || path.HasPrefix(openshell("extension")) {
+			return nil, unfit("the library holds package %s", path)
+		}
+		parsed[name] = m
+	}
+	l.parsed = parsed
+	return parsed, nil
+}
+
+func parse(name string, text []byte) (*ast.Module, error) {
+	m, err := ast.ParseModuleWithOpts(name, string(text), ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+	if err != nil {
+		return nil, unfit("%v", err)
+	}
+	return m, nil
+}
+
+func compile(what string, modules map[string]*ast.Module) (*ast.Compiler, error) {
+	compiling.Lock()
+	defer compiling.Unlock()
+	c := ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+	if c.Compile(modules); c.Failed() {
+		return nil, &archive.Error{Code: archive.CodeContent, Detail: fmt.Sprintf("%s does not compile: %v", what, c.Errors)}
+	}
+	return c, nil
+}
+
+// ask compiles the query for one document.
+func ask(rules *ast.Compiler, ref ast.Ref) (query, error) {
+	qc := rules.QueryCompiler()
 	body, err := qc.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.NewTerm(answer))))
 	if err != nil {
 		return query{}, fmt.Errorf("compile query %s: %w", ref, err)
 	}
-	return query{body: body, compiler: qc}, nil
+	return query{body: body, rules: rules, compiler: qc}, nil
 }
+
+// openshell is a reference below data.openshell.
+func openshell(path ...string) ast.Ref {
+	ref := ast.DefaultRootRef.Append(ast.StringTerm("openshell"))
+	for _, p := range path {
+		ref = ref.Append(ast.StringTerm(p))
+	}
+	return ref
+}
+
+func generated(policy, surface string) ast.Ref { return openshell("policies", policy, surface) }
 
 // capabilities allows the built-ins that decide and nothing that reaches out,
 // reads a clock or draws a random number, whoever built the bundle.
-func capabilities() *ast.Capabilities {
+var capabilities = sync.OnceValue(func() *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion()
 	allowed := tables.Builtins()
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
@@ -100,4 +186,4 @@ func capabilities() *ast.Capabilities {
 	})
 	c.AllowNet = []string{}
 	return c
-}
+})

@@ -6,6 +6,8 @@ package rego
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/openshell-policy/openshell/rego/archive"
 )
 
 // Options tune an Engine; the zero value is ready for use.
@@ -36,39 +38,64 @@ func New(opts Options) *Engine {
 func (e *Engine) Current() *Generation { return e.current.Load() }
 
 // Load reads a bundle, compiles the policies that changed and makes the result
-// current. On error the generation before stays current.
+// current. On error the generation before stays current. Load trusts the bytes:
+// who got them from elsewhere admits the archive first and uses LoadArchive.
 func (e *Engine) Load(bundle []byte) (*Generation, error) {
-	e.loading.Lock()
-	defer e.loading.Unlock()
-	old := e.Current()
-	c, err := readBundle(bundle)
+	a, err := archive.Read(bundle)
 	if err != nil {
 		return nil, err
 	}
-	g := newGeneration(old.number+1, c.data.Revision, e.opts)
-	g.data = c.data
-	if g.store, g.txn, err = c.store(); err != nil {
+	return e.LoadArchive(a)
+}
+
+// LoadArchive is Load for a bundle that is taken apart already.
+func (e *Engine) LoadArchive(a *archive.Archive) (*Generation, error) {
+	e.loading.Lock()
+	defer e.loading.Unlock()
+	g, err := e.build(a, e.Current())
+	if err != nil {
 		return nil, err
-	}
-	for _, name := range c.names {
-		compiled, err := reuse(old, c, name)
-		if err != nil {
-			return nil, err
-		}
-		if g.policies[name], err = compiled.bind(g); err != nil {
-			return nil, err
-		}
 	}
 	e.current.Store(g)
 	return g, nil
 }
 
-// reuse returns the compilation of the generation before if nothing that it
-// depends on changed.
-func reuse(old *Generation, c *content, name string) (*compiled, error) {
-	digest := c.digest(name)
-	if p := old.policies[name]; p != nil && p.digest == digest {
-		return p.compiled, nil
+// build makes a generation. What did not change since the one before is taken
+// from it: parsed, compiled and indexed.
+func (e *Engine) build(a *archive.Archive, old *Generation) (*Generation, error) {
+	c, err := readBundle(a)
+	if err != nil {
+		return nil, err
 	}
-	return compile(c, name, digest)
+	g := newGeneration(old.number+1, c.data.Revision, e.opts)
+	g.manifest = c.manifest
+	g.library = c.lib(old.library)
+	if g.shared, err = c.shared(old.shared); err != nil {
+		return nil, err
+	}
+	for _, name := range c.names {
+		if g.policies[name], err = c.policy(g, name, old.policies[name]); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.store(g); err != nil {
+		return nil, err
+	}
+	for _, p := range g.policies {
+		p.base = g.data
+	}
+	return g, nil
+}
+
+func (c *content) policy(g *Generation, name string, old *policy) (*policy, error) {
+	p := &policy{name: name}
+	var err error
+	if p.indexed, err = c.index(g.shared, name, old); err != nil {
+		return nil, err
+	}
+	if p.network, err = c.network(name, old); err != nil {
+		return nil, err
+	}
+	p.whole, err = c.whole(g.library, name, old)
+	return p, err
 }

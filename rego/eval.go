@@ -3,17 +3,12 @@ package rego
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
-
-	"github.com/openshell-policy/openshell/schemas"
 )
 
 // budget bounds one evaluation; past it the input is denied.
@@ -23,45 +18,19 @@ var errUndefined = errors.New("the result is undefined")
 
 // policy is a compiled policy over one generation's data.
 type policy struct {
-	*compiled
-	store storage.Store
-	txn   storage.Transaction
-	index *index
-	// ordinals finds rules by id.
-	ordinals map[string]int
-	// passthrough holds the host patterns of passthrough rules by ordinal.
-	passthrough map[int]*regexp.Regexp
-}
-
-func (p *compiled) bind(g *Generation) (*policy, error) {
-	idx := g.data.Index[p.name]
-	hosts, err := passthroughHosts(idx.Rules)
-	if err != nil {
-		return nil, fmt.Errorf("compile policy %q: %w", p.name, err)
-	}
-	bound := &policy{
-		compiled: p, store: g.store, txn: g.txn, index: &idx,
-		ordinals: make(map[string]int, len(idx.Rules)), passthrough: hosts,
-	}
-	for i := range idx.Rules {
-		r := &idx.Rules[i]
-		if _, ok := bound.ordinals[r.ID]; !ok {
-			bound.ordinals[r.ID] = i
-		}
-		if r.Line > 0 {
-			r.source = &schemas.Source{File: r.File, Line: r.Line}
-		}
-		r.verdict = g.message(r.decides(), r.Where, p.name, func(string) (string, bool) { return "", false })
-	}
-	return bound, nil
+	name string
+	base
+	*indexed
+	*network
+	*whole
 }
 
 // evaluate returns the one value of a query.
-func (p *policy) evaluate(ctx context.Context, q *query, input *ast.Term, caching bool) (*ast.Term, error) {
+func (p base) evaluate(ctx context.Context, q *query, input *ast.Term, caching bool) (*ast.Term, error) {
 	w := watches.get()
 	w.timer.Reset(budget)
 	tq := topdown.NewQuery(q.body).
-		WithCompiler(p.compiler).
+		WithCompiler(q.rules).
 		WithQueryCompiler(q.compiler).
 		WithStore(p.store).
 		WithTransaction(p.txn).

@@ -14,18 +14,18 @@ func (g *Generation) explain(in *schemas.DecisionInput, r *rule, mode schemas.Mo
 		Policy: in.Policy, Revision: g.revision,
 	}
 	if d.Message = r.verdict; values != nil {
-		d.Message = g.message(code, r.Where, in.Policy, values)
+		d.Message = g.shared.message(code, r.Where, in.Policy, values)
 	}
 	d.Source = r.source
 	if !d.Allow {
-		d.Hint = g.hint(in.Network, code)
+		d.Hint = g.shared.hint(in.Network, code)
 	}
 	return d
 }
 
 // message fills in a code's template.
-func (g *Generation) message(code schemas.Code, where, policy string, values func(string) (string, bool)) string {
-	return expand(g.data.Codes[code], func(key string) (string, bool) {
+func (s *shared) message(code schemas.Code, where, policy string, values func(string) (string, bool)) string {
+	return expand(s.codes[code], func(key string) (string, bool) {
 		switch key {
 		case "where":
 			return where, true
@@ -37,9 +37,9 @@ func (g *Generation) message(code schemas.Code, where, policy string, values fun
 }
 
 // hint is the first of the table that fits a denied request.
-func (g *Generation) hint(n *schemas.NetworkInput, code schemas.Code) string {
-	for i := range g.data.Hints {
-		if h := &g.data.Hints[i]; h.Matches(string(code), n.Host, n.Method, n.Path, "") {
+func (s *shared) hint(n *schemas.NetworkInput, code schemas.Code) string {
+	for i := range s.hints {
+		if h := &s.hints[i]; h.Matches(string(code), n.Host, n.Method, n.Path, "") {
 			return h.Text
 		}
 	}

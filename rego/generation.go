@@ -5,8 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/open-policy-agent/opa/v1/storage"
-
+	"github.com/openshell-policy/openshell/rego/archive"
 	"github.com/openshell-policy/openshell/schemas"
 )
 
@@ -14,9 +13,10 @@ import (
 type Generation struct {
 	number   uint64
 	revision string
-	data     data
-	store    storage.Store
-	txn      storage.Transaction
+	manifest archive.Manifest
+	data     base
+	shared   *shared
+	library  *library
 	policies map[string]*policy
 	cache    *cache
 	names    *nameCache
@@ -34,6 +34,9 @@ func (g *Generation) Number() uint64 { return g.number }
 
 // Revision is the bundle's revision.
 func (g *Generation) Revision() string { return g.revision }
+
+// Manifest is the bundle's manifest.
+func (g *Generation) Manifest() archive.Manifest { return g.manifest }
 
 // Has tells whether the generation holds the policy.
 func (g *Generation) Has(policy string) bool { return g.policies[policy] != nil }

@@ -7,12 +7,12 @@ import (
 )
 
 //go:embed lib/*.rego
-var library embed.FS
+var embedded embed.FS
 
 // Library returns the Rego library by file name, without its tests.
 func Library() map[string]string {
 	out := map[string]string{}
-	entries, err := fs.ReadDir(library, "lib")
+	entries, err := fs.ReadDir(embedded, "lib")
 	if err != nil {
 		panic(err) // embedded
 	}
@@ -20,7 +20,7 @@ func Library() map[string]string {
 		if strings.HasSuffix(e.Name(), "_test.rego") {
 			continue
 		}
-		text, err := fs.ReadFile(library, "lib/"+e.Name())
+		text, err := fs.ReadFile(embedded, "lib/"+e.Name())
 		if err != nil {
 			panic(err) // embedded
 		}

@@ -2,7 +2,6 @@ package rego
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -10,37 +9,37 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/bundle"
-	"github.com/open-policy-agent/opa/v1/storage"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
-
+	"github.com/openshell-policy/openshell/rego/archive"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/tables"
 )
 
-// format is the bundle format this engine decides by; the manifest names it.
-const format = 1
+// digest identifies what something was made from.
+type digest = [sha256.Size]byte
 
-// maxBundle bounds a bundle's unpacked size, in bytes.
-const maxBundle = 256 << 20
-
-// content is a bundle taken apart.
+// content is a bundle taken apart. Modules are text: only what changed since the
+// generation before is parsed.
 type content struct {
-	data    data
-	raw     map[string]any
-	library map[string]*ast.Module
-	lib     [sha256.Size]byte // of the library's text
-	modules map[string]map[string]bundle.ModuleFile
-	names   []string
+	manifest   archive.Manifest
+	data       data
+	library    files
+	policies   map[string]files // by policy, then surface
+	extensions files
+	masks      files
+	names      []string // of policies, sorted
 }
 
-// data is data.openshell as the compiler writes it.
+// files are modules by name, without the folder.
+type files map[string][]byte
+
+// data is data.openshell as the compiler writes it; the parts stay text until
+// they are known to have changed.
 type data struct {
-	Revision string                  `json:"revision"`
-	Codes    map[schemas.Code]string `json:"codes"`
-	Hints    []tables.Hint           `json:"hints"`
-	Index    map[string]index        `json:"index"`
+	Revision string                     `json:"revision"`
+	Codes    json.RawMessage            `json:"codes"`
+	Hints    json.RawMessage            `json:"hints"`
+	Tables   json.RawMessage            `json:"tables"`
+	Index    map[string]json.RawMessage `json:"index"`
 }
 
 // index is the source map of one policy.
@@ -53,7 +52,7 @@ type index struct {
 
 // written counts the rules that stand in the policy, not those that defaults
 // bring.
-func (x index) written() int {
+func (x *index) written() int {
 	n := 0
 	for _, r := range x.Rules {
 		switch r.ID {
@@ -95,91 +94,133 @@ func (r *rule) decides() schemas.Code {
 	return schemas.CodeDeniedRule
 }
 
-func readBundle(raw []byte) (*content, error) {
-	loader := bundle.NewTarballLoaderWithBaseURL(bytes.NewReader(raw), "")
-	b, err := bundle.NewCustomReader(loader).WithSkipBundleVerification(true).WithSizeLimitBytes(maxBundle).Read()
-	if err != nil {
-		return nil, fmt.Errorf("read bundle: %w", err)
+// readBundle takes a bundle apart and holds it to the shape that the compiler
+// gives it.
+func readBundle(a *archive.Archive) (*content, error) {
+	c := &content{manifest: a.Manifest, library: files{}, policies: map[string]files{}, extensions: files{}, masks: files{}}
+	var text []byte
+	for _, f := range a.Files {
+		if f.Name == "data.json" {
+			text = f.Data
+		} else if err := c.module(f); err != nil {
+			return nil, err
+		}
 	}
-	if f := fmt.Sprint(b.Manifest.Metadata["format"]); f != fmt.Sprint(format) {
-		return nil, fmt.Errorf("read bundle: its format is %s, this program decides by format %d", f, format)
-	}
-	c := &content{raw: b.Data, library: map[string]*ast.Module{}, modules: map[string]map[string]bundle.ModuleFile{}}
-	if err := c.decode(b.Data); err != nil {
-		return nil, err
-	}
-	if err := c.sort(b.Modules); err != nil {
+	if err := c.decode(text); err != nil {
 		return nil, err
 	}
 	c.names = slices.Sorted(maps.Keys(c.data.Index))
 	for _, name := range c.names {
-		if len(c.modules[name]) == 0 {
-			return nil, fmt.Errorf("read bundle: policy %q has no module", name)
+		for _, surface := range []string{"network", "file", "exec"} {
+			if c.policies[name][surface] == nil {
+				return nil, unfit("policy %q has no module for %s", name, surface)
+			}
 		}
 	}
-	if len(c.modules) != len(c.names) {
-		return nil, fmt.Errorf("read bundle: %d policies have modules, %d are in the index", len(c.modules), len(c.names))
+	if len(c.policies) != len(c.names) {
+		return nil, unfit("%d policies have modules, %d are in the index", len(c.policies), len(c.names))
+	}
+	if len(c.library) == 0 {
+		return nil, unfit("it holds no library")
 	}
 	return c, nil
 }
 
-func (c *content) decode(raw map[string]any) error {
-	encoded, err := json.Marshal(raw["openshell"])
-	if err != nil {
-		return fmt.Errorf("read bundle data: %w", err)
+// unfit refuses a bundle whose content is not what the compiler writes.
+func unfit(format string, args ...any) error {
+	return &archive.Error{
+		Code: archive.CodeContent, Detail: "the bundle is refused: " + fmt.Sprintf(format, args...),
+		Hint: "build the bundle with openshell-policy compile",
 	}
-	if err := json.Unmarshal(encoded, &c.data); err != nil {
-		return fmt.Errorf("read bundle data: %w", err)
+}
+
+func (c *content) decode(text []byte) error {
+	var whole struct {
+		OpenShell *data `json:"openshell"`
 	}
-	if c.data.Revision == "" {
-		return fmt.Errorf("read bundle data: no revision")
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&whole); err != nil {
+		return unfit("its data cannot be read: %v", err)
+	}
+	if whole.OpenShell == nil || whole.OpenShell.Revision == "" {
+		return unfit("its data has no revision")
+	}
+	c.data = *whole.OpenShell
+	if c.data.Revision != c.manifest.Revision {
+		return unfit("its data says revision %q, its manifest %q", c.data.Revision, c.manifest.Revision)
 	}
 	return nil
 }
 
-// sort assigns the modules to the library and to policies.
-func (c *content) sort(files []bundle.ModuleFile) error {
-	sum := sha256.New()
-	for _, f := range files {
-		path := strings.TrimPrefix(f.Path, "/")
-		rest, isLib := strings.CutPrefix(path, "openshell/lib/")
-		if isLib {
-			c.library[rest] = f.Parsed
-			fmt.Fprintf(sum, "%s %d\n%s", rest, len(f.Raw), f.Raw)
-			continue
-		}
-		rest, ok := strings.CutPrefix(path, "openshell/policies/")
-		name, file, cut := strings.Cut(rest, "/")
-		if !ok || !cut {
-			return fmt.Errorf("read bundle: unexpected module %q", f.Path)
-		}
-		if c.modules[name] == nil {
-			c.modules[name] = map[string]bundle.ModuleFile{}
-		}
-		c.modules[name][file] = f
+// module assigns a module to the library, a policy, the extensions or the masks.
+func (c *content) module(f archive.File) error {
+	folder, name, _ := strings.Cut(strings.TrimPrefix(f.Name, "openshell/"), "/")
+	if !strings.HasPrefix(f.Name, "openshell/") {
+		return unfit("unexpected module %q", f.Name)
 	}
-	sum.Sum(c.lib[:0])
-	return nil
+	switch folder {
+	case "lib":
+		c.library[name] = f.Data
+		return nil
+	case "extensions":
+		c.extensions[name] = f.Data
+		return nil
+	case "mask":
+		c.masks[name] = f.Data
+		return nil
+	case "policies":
+		policy, file, _ := strings.Cut(name, "/")
+		surface := strings.TrimSuffix(file, ".rego")
+		if surface == "network" || surface == "file" || surface == "exec" {
+			if c.policies[policy] == nil {
+				c.policies[policy] = files{}
+			}
+			c.policies[policy][surface] = f.Data
+			return nil
+		}
+	}
+	return unfit("unexpected module %q", f.Name)
 }
 
-// store holds the bundle's data, immutable, under one read transaction that is
-// never closed: a decision opens none of its own.
-func (c *content) store() (storage.Store, storage.Transaction, error) {
-	s := inmem.NewFromObjectWithOpts(c.raw, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
-	txn, err := s.NewTransaction(context.Background())
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the bundle's data: %w", err)
+// sum identifies texts, in their order.
+func sum(parts ...[]byte) digest {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d\n", len(p))
+		h.Write(p)
 	}
-	return s, txn, nil
+	return digest(h.Sum(nil))
 }
 
-// digest identifies everything that a policy's compilation depends on.
-func (c *content) digest(name string) [sha256.Size]byte {
-	sum := sha256.New()
-	sum.Write(c.lib[:])
-	for _, file := range slices.Sorted(maps.Keys(c.modules[name])) {
-		raw := c.modules[name][file].Raw
-		fmt.Fprintf(sum, "%s %d\n%s", file, len(raw), raw)
+// sum identifies the modules and their names.
+func (f files) sum() digest {
+	var parts [][]byte
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		parts = append(parts, []byte(name), f[name])
 	}
-	return [sha256.Size]byte(sum.Sum(nil))
+	return sum(parts...)
+}
+
+// shared is what every policy of a bundle is explained with: code templates,
+// hints and tables.
+type shared struct {
+	digest digest
+	codes  map[schemas.Code]string
+	hints  []tables.Hint
+}
+
+func (c *content) shared(old *shared) (*shared, error) {
+	d := sum(c.data.Codes, c.data.Hints, c.data.Tables)
+	if old != nil && old.digest == d {
+		return old, nil
+	}
+	s := &shared{digest: d}
+	if err := json.Unmarshal(c.data.Codes, &s.codes); err != nil {
+		return nil, unfit("its codes cannot be read: %v", err)
+	}
+	if err := json.Unmarshal(c.data.Hints, &s.hints); err != nil {
+		return nil, unfit("its hints cannot be read: %v", err)
+	}
+	return s, nil
 }
