@@ -158,7 +158,7 @@ var validations = []struct {
 		`spec cases 0: want exactly one of request, file and command`,
 	}},
 	{"expect and code", "PolicyTest", testCase(`{"command":"ls","expect":"allowed","code":"method_not_alowed"}`), []string{
-		`spec cases 0 code: "method_not_alowed" is not one of the 28 values that are known [...]`,
+		`spec cases 0 code: "method_not_alowed" is not one of the 29 values that are known [...]`,
 		`spec cases 0 expect: "allowed" is not allow or deny [allow deny]`,
 	}},
 	{"malformed cases", "PolicyTest", testCase(`{"request":"https://a.example.com/","expect":"allow"},{"request":{"method":"GET"},"expect":"allow"},
