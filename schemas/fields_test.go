@@ -47,6 +47,7 @@ var described = []struct {
 	{schemas.BundleInfo{}, "Record", []string{"/$defs/bundle"}},
 	{schemas.Custom{}, "Record", []string{"/$defs/custom"}},
 	{schemas.Outcome{}, "Record", []string{"/$defs/outcome"}},
+	{schemas.AdminAction{}, "Record", []string{"/$defs/admin"}},
 }
 
 func TestTypesAndSchemasHaveTheSameFields(t *testing.T) {

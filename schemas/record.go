@@ -36,13 +36,16 @@ type Custom struct {
 	Mode    Mode     `json:"mode,omitempty"`
 	Reason  string   `json:"reason,omitempty"` // as a log line prints it
 	Outcome *Outcome `json:"outcome,omitempty"`
-	Seq     uint64   `json:"seq"`
+	// Admin is set in a record of type "admin".
+	Admin *AdminAction `json:"admin,omitempty"`
+	Seq   uint64       `json:"seq"`
 }
 
 // The values of Custom.Type.
 const (
 	RecordDecision = "decision"
 	RecordOutcome  = "outcome"
+	RecordAdmin    = "admin"
 )
 
 // Outcome is how a forwarded request ended.
@@ -51,4 +54,13 @@ type Outcome struct {
 	Bytes      int64  `json:"bytes"`  // of the response body
 	DurationMS int64  `json:"duration_ms"`
 	Error      string `json:"error,omitempty"`
+}
+
+// AdminAction is a change that somebody made through the admin API.
+type AdminAction struct {
+	Action string `json:"action"`           // create-sandbox, end-sandbox, set-policy, apply-policy, delete-policy
+	Target string `json:"target"`           // a sandbox's id or a policy's name
+	Actor  string `json:"actor"`            // "token", or the subject of the client's certificate
+	Detail string `json:"detail,omitempty"` // what it was changed to
+	Error  string `json:"error,omitempty"`  // why it was refused; "" done
 }

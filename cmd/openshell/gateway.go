@@ -178,7 +178,7 @@ func (o *statusOptions) text(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	boxes, err := c.List(ctx, false)
+	boxes, err := c.Sandboxes(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (o *statusOptions) text(ctx context.Context) error {
 		word = "not ready"
 	}
 	fmt.Fprintf(o.stdout, "gateway    %s\npolicies   %d, generation %d, revision %.12s, in force since %s\nsandboxes  %d running\n",
-		word, len(policies.Policies), ready.Generation, ready.Revision, ready.Loaded.Local().Format(time.DateTime), len(boxes))
+		word, len(policies.Policies), ready.Generation, ready.Revision, ready.Loaded.Local().Format(time.DateTime), len(boxes.Sandboxes))
 	for _, problem := range []struct{ name, text string }{{"refused", ready.Refused}, {"log", ready.Audit}} {
 		if problem.text != "" {
 			fmt.Fprintf(o.stdout, "%-10s %s\n", problem.name, problem.text)

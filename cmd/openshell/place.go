@@ -129,7 +129,8 @@ func (p *place) runs() (sandboxctl.Runs, error) {
 func (p *place) sandboxes(ctx context.Context, all bool) ([]adminapi.Sandbox, error) {
 	c, err := p.client(ctx)
 	if err == nil {
-		return c.List(ctx, all)
+		l, err := c.Sandboxes(ctx, all)
+		return l.Sandboxes, err
 	}
 	if !errors.Is(err, errNoGateway) || p.named() {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 )
 
 func newPolicy(p *place) *cobra.Command {
-	return cli.Group("policy", "Apply, list and show policies", newApply(p), newPolicyList(p), newPolicyGet(p))
+	return cli.Group("policy", "Apply, list and show policies", newApply(p), newPolicyList(p), newPolicyGet(p), newPolicyDelete(p))
 }
 
 type applyOptions struct {
@@ -117,7 +117,7 @@ func (o *applyOptions) bind(ctx context.Context, c *adminapi.Client, begun time.
 	if err != nil {
 		return err
 	}
-	change, err := c.SetPolicy(ctx, o.sandbox, name)
+	change, err := c.SetPolicy(ctx, o.sandbox, adminapi.SetPolicy{Policy: name})
 	if err != nil {
 		return unknownSandbox(err)
 	}

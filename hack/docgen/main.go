@@ -1,5 +1,6 @@
-// Command docgen writes the parts of docs/ that are generated from the schemas
-// and code tables. Run it at the top of the repository:
+// Command docgen writes what is generated: the parts of docs/ that come from the
+// schemas and code tables, and the admin API's OpenAPI document and client. Run
+// it at the top of the repository:
 //
 //	go run ./hack/docgen
 package main
@@ -11,7 +12,7 @@ import (
 )
 
 func main() {
-	if err := run("."); err != nil {
+	if err := run(moduleRoot()); err != nil {
 		fmt.Fprintln(os.Stderr, "docgen:", err)
 		os.Exit(2)
 	}
@@ -37,5 +38,17 @@ func outputs() map[string]func() ([]byte, error) {
 	return map[string]func() ([]byte, error){
 		"docs/policy-reference.md": policyReference,
 		"docs/codes.md":            codes,
+
+		"schemas/adminapi/openapi.json":  openAPI,
+		"schemas/adminapi/client_gen.go": adminClient,
 	}
+}
+
+// moduleRoot is the folder of go.mod, from the top or from this folder, where its
+// tests run.
+func moduleRoot() string {
+	if _, err := os.Stat("go.mod"); err == nil {
+		return "."
+	}
+	return filepath.Join("..", "..")
 }

@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/openshell-policy/openshell/schemas"
 )
 
 // maxAnswer bounds what the client reads of an answer.
@@ -40,58 +38,6 @@ func NewClient(address, token string) *Client {
 	}
 	c.http = &http.Client{Transport: transport}
 	return c
-}
-
-// Create makes a sandbox.
-func (c *Client) Create(ctx context.Context, in CreateSandbox) (CreatedSandbox, error) {
-	return call[CreatedSandbox](ctx, c, http.MethodPost, "/v1/sandboxes", in)
-}
-
-// List returns the running sandboxes, or with all also those that ended.
-func (c *Client) List(ctx context.Context, all bool) ([]Sandbox, error) {
-	l, err := call[SandboxList](ctx, c, http.MethodGet, "/v1/sandboxes?all="+strconv.FormatBool(all), nil)
-	return l.Sandboxes, err
-}
-
-// Get returns one sandbox by its id or a unique prefix.
-func (c *Client) Get(ctx context.Context, id string) (Sandbox, error) {
-	return call[Sandbox](ctx, c, http.MethodGet, "/v1/sandboxes/"+url.PathEscape(id), nil)
-}
-
-// End ends a sandbox: its token and socket stop working and its connections are
-// closed. The exit code may be nil.
-func (c *Client) End(ctx context.Context, id, status string, exitCode *int) (Sandbox, error) {
-	q := url.Values{"status": {status}}
-	if exitCode != nil {
-		q.Set("exit_code", strconv.Itoa(*exitCode))
-	}
-	return call[Sandbox](ctx, c, http.MethodDelete, "/v1/sandboxes/"+url.PathEscape(id)+"?"+q.Encode(), nil)
-}
-
-// SetPolicy binds a sandbox to another policy.
-func (c *Client) SetPolicy(ctx context.Context, id, policy string) (PolicyChange, error) {
-	return call[PolicyChange](ctx, c, http.MethodPut, "/v1/sandboxes/"+url.PathEscape(id)+"/policy", SetPolicy{Policy: policy})
-}
-
-// Policies describes the generation in force.
-func (c *Client) Policies(ctx context.Context) (PolicyList, error) {
-	return call[PolicyList](ctx, c, http.MethodGet, "/v1/policies", nil)
-}
-
-// Policy describes one policy.
-func (c *Client) Policy(ctx context.Context, name string) (PolicyDetail, error) {
-	return call[PolicyDetail](ctx, c, http.MethodGet, "/v1/policies/"+url.PathEscape(name), nil)
-}
-
-// Apply stores a policy's YAML and returns when it is in force. The name may be
-// empty; it is used in diagnostics.
-func (c *Client) Apply(ctx context.Context, name string, yaml []byte) (Applied, error) {
-	return call[Applied](ctx, c, http.MethodPut, "/v1/policies?name="+url.QueryEscape(name), yaml)
-}
-
-// Decide asks what the gateway would decide.
-func (c *Client) Decide(ctx context.Context, in DecideRequest) (schemas.Decision, error) {
-	return call[schemas.Decision](ctx, c, http.MethodPost, "/v1/decide", in)
 }
 
 // Ready asks whether the gateway is ready; the answer of one that is not is no
@@ -167,4 +113,32 @@ func failure(status int, body []byte) error {
 	}
 	e.Status = status
 	return e
+}
+
+// query holds the parameters of a request that are given.
+type query url.Values
+
+func (q query) text(name, value string) {
+	if value != "" {
+		q[name] = []string{value}
+	}
+}
+
+func (q query) flag(name string, value bool) {
+	if value {
+		q[name] = []string{"true"}
+	}
+}
+
+func (q query) optional(name string, value *int) {
+	if value != nil {
+		q[name] = []string{strconv.Itoa(*value)}
+	}
+}
+
+func (q query) encode() string {
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + url.Values(q).Encode()
 }

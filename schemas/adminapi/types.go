@@ -8,10 +8,11 @@ import (
 
 // The states of a sandbox.
 const (
-	StatusRunning  = "running"
-	StatusStopped  = "stopped"
-	StatusFailed   = "failed"
-	StatusTimedOut = "timedout"
+	StatusRunning   = "running"
+	StatusStopped   = "stopped"
+	StatusFailed    = "failed"
+	StatusTimedOut  = "timedout"
+	StatusOOMKilled = "oomkilled"
 )
 
 // Sandbox is what the gateway knows of a sandbox.

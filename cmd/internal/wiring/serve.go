@@ -132,17 +132,17 @@ func tend(ctx context.Context, admin *adminapi.Client, stateDir string, opts Opt
 			return
 		case <-tick.C:
 		}
-		running, err := admin.List(ctx, false)
+		running, err := admin.Sandboxes(ctx, false)
 		if err != nil {
 			continue
 		}
-		for _, s := range running {
+		for _, s := range running.Sandboxes {
 			if run, ok := runs.Get(s.ID); ok && !run.Alive() {
 				_, _ = admin.End(ctx, s.ID, adminapi.StatusFailed, nil)
 				runs.Remove(s.ID)
 			}
 		}
-		if len(running) > 0 {
+		if len(running.Sandboxes) > 0 {
 			busy = time.Now()
 		} else if opts.UntilIdle > 0 && time.Since(busy) > opts.UntilIdle {
 			end()
