@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,30 +9,55 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// Mask takes secrets out of a record before it is written: every query value,
-// and whatever the secret table knows in paths, query keys, arguments and
-// messages. Masked lists the JSON pointers of what was replaced. The input that
-// was decided on is not changed: the record gets a copy.
-func Mask(r *schemas.Record) {
-	m := masker{seen: r.Masked}
-	if r.Input != nil {
-		r.Input = m.input(r.Input)
-	}
-	if r.Result != nil {
-		d := *r.Result
-		d.Message = m.text("/result/message", d.Message)
-		d.Hint = m.text("/result/hint", d.Hint)
-		r.Result = &d
-	}
-	if r.Custom.Outcome != nil {
-		o := *r.Custom.Outcome
-		o.Error = m.text("/custom/outcome/error", o.Error)
-		r.Custom.Outcome = &o
-	}
-	r.Masked = m.seen
+// MaskRules is what the policies in force say about masking; a rego.Generation
+// is one.
+type MaskRules interface {
+	// QueryShown tells whether a rule of the policy names the query key and one
+	// of its globs for the key matches the value.
+	QueryShown(policy, key, value string) bool
+	// Masks evaluates data.system.log.mask over a record that the default rules
+	// have masked.
+	Masks(ctx context.Context, event any) ([]schemas.MaskOp, error)
 }
 
-type masker struct{ seen []string }
+// Mask is MaskRecord with the default rules alone.
+func Mask(r *schemas.Record) { _ = MaskRecord(context.Background(), r, nil) }
+
+// MaskRecord takes secrets out of a record before it is hashed and written: every
+// query value but those that a rule of the policy names and matches, whatever
+// MaskText and the table of secret options know in any other text, and what the
+// mask rules name. Masked and Erased list the JSON pointers of what was replaced
+// and removed; message, hint and errors are changed with it. The input that was
+// decided on stays as it is: the record gets a copy where something changes.
+//
+// An error says that the mask rules could not be evaluated; the record then holds
+// nothing that a rule may name.
+func MaskRecord(ctx context.Context, r *schemas.Record, rules MaskRules) error {
+	m := masker{rules: rules, seen: r.Masked}
+	if r.Input != nil {
+		if r.Result != nil && r.Result.Policy != "" {
+			m.policy = r.Result.Policy
+		} else {
+			m.policy = r.Input.Policy
+		}
+		r.Input = m.input(r.Input)
+	}
+	m.result(r)
+	m.outcome(r)
+	r.Custom.Reason = MaskText(r.Custom.Reason)
+	r.Masked = m.seen
+	if rules == nil || r.Input == nil {
+		return nil
+	}
+	return applyRules(ctx, r, rules)
+}
+
+type masker struct {
+	rules  MaskRules
+	policy string
+	seen   []string
+	gone   []string // texts that were replaced whole
+}
 
 func (m *masker) note(pointer string) {
 	if !slices.Contains(m.seen, pointer) {
@@ -47,11 +73,27 @@ func (m *masker) text(pointer, s string) string {
 	return masked
 }
 
-// list masks each element and copies the list only where one changed.
-func (m *masker) list(pointer string, in []string) []string {
+// derived is text for what holds another text again: it also loses what was
+// replaced there.
+func (m *masker) derived(pointer, s string) string {
+	masked := m.without(MaskText(s))
+	if masked != s {
+		m.note(pointer)
+	}
+	return masked
+}
+
+func (m *masker) without(s string) string {
+	for _, g := range m.gone {
+		s = strings.ReplaceAll(s, g, Masked)
+	}
+	return s
+}
+
+func (m *masker) list(pointer string, in []string, mask func(pointer, s string) string) []string {
 	out := in
 	for i, s := range in {
-		masked := m.text(pointer+"/"+strconv.Itoa(i), s)
+		masked := mask(pointer+"/"+strconv.Itoa(i), s)
 		if masked == s {
 			continue
 		}
@@ -63,74 +105,52 @@ func (m *masker) list(pointer string, in []string) []string {
 	return out
 }
 
+func (m *masker) result(r *schemas.Record) {
+	if r.Result == nil {
+		return
+	}
+	message, hint := m.derived("/result/message", r.Result.Message), m.derived("/result/hint", r.Result.Hint)
+	if message != r.Result.Message || hint != r.Result.Hint {
+		d := *r.Result
+		d.Message, d.Hint = message, hint
+		r.Result = &d
+	}
+}
+
+func (m *masker) outcome(r *schemas.Record) {
+	if r.Custom.Outcome == nil {
+		return
+	}
+	if text := m.derived("/custom/outcome/error", r.Custom.Outcome.Error); text != r.Custom.Outcome.Error {
+		o := *r.Custom.Outcome
+		o.Error = text
+		r.Custom.Outcome = &o
+	}
+}
+
 func (m *masker) input(in *schemas.DecisionInput) *schemas.DecisionInput {
+	network, file, exec := m.network(in.Network), m.file(in.File), m.exec(in.Exec)
+	if network == in.Network && file == in.File && exec == in.Exec {
+		return in
+	}
 	c := *in
-	if in.Network != nil {
-		c.Network = m.network(in.Network)
-	}
-	if in.File != nil {
-		c.File = m.file(in.File)
-	}
-	if in.Exec != nil {
-		c.Exec = m.exec(in.Exec)
-	}
+	c.Network, c.File, c.Exec = network, file, exec
 	return &c
 }
 
-func (m *masker) network(in *schemas.NetworkInput) *schemas.NetworkInput {
-	const at = "/input/network"
-	n := *in
-	n.Query = m.query(at+"/query", in.Query)
-	if mayHoldSecret(in.Path) {
-		n.Path = m.text(at+"/path", in.Path)
-		n.Dir = m.text(at+"/dir", in.Dir)
-		n.Segments = m.list(at+"/segments", in.Segments)
-		n.Folded = m.form(at+"/folded", in.Folded)
-		n.Split = m.form(at+"/split", in.Split)
-	}
-	n.Binary = m.text(at+"/binary", in.Binary)
-	n.Ancestors = m.list(at+"/ancestors", in.Ancestors)
-	return &n
-}
-
-func (m *masker) form(at string, f schemas.PathForm) schemas.PathForm {
-	f.Path = m.text(at+"/path", f.Path)
-	f.Dir = m.text(at+"/dir", f.Dir)
-	f.Segments = m.list(at+"/segments", f.Segments)
-	return f
-}
-
-// query masks every value, whatever it looks like.
-func (m *masker) query(at string, in map[string][]string) map[string][]string {
-	if len(in) == 0 {
-		return in
-	}
-	out := make(map[string][]string, len(in))
-	for key, values := range in {
-		name := MaskText(key)
-		masked := out[name]
-		for range values {
-			masked = append(masked, Masked)
-		}
-		out[name] = masked
-	}
-	given := m.seen // a sandbox chooses how many keys there are: no search for each
-	for name := range out {
-		if p := at + "/" + pointerToken(name); !slices.Contains(given, p) {
-			m.seen = append(m.seen, p)
-		}
-	}
-	slices.Sort(m.seen)
-	return out
-}
-
 // pointerToken escapes a member name for a JSON pointer (RFC 6901, section 3).
-func pointerToken(s string) string { return pointerEscapes.Replace(s) }
-
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+func pointerToken(s string) string {
+	if !strings.ContainsAny(s, "~/") {
+		return s
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(s, "~", "~0"), "/", "~1")
+}
 
 func (m *masker) file(in *schemas.FileInput) *schemas.FileInput {
-	f := *in
+	if in == nil {
+		return nil
+	}
+	f, before := *in, len(m.seen)
 	f.Path = m.text("/input/file/path", in.Path)
 	f.Lexical = m.text("/input/file/lexical", in.Lexical)
 	if in.Target != nil {
@@ -139,21 +159,8 @@ func (m *masker) file(in *schemas.FileInput) *schemas.FileInput {
 		t.Lexical = m.text("/input/file/target/lexical", t.Lexical)
 		f.Target = &t
 	}
-	return &f
-}
-
-func (m *masker) exec(in *schemas.ExecInput) *schemas.ExecInput {
-	e := *in
-	e.Commands = slices.Clone(in.Commands)
-	for i := range e.Commands {
-		c := &e.Commands[i]
-		at := "/input/exec/commands/" + strconv.Itoa(i)
-		c.Args = m.list(at+"/args", c.Args)
-		c.Options = m.list(at+"/options", c.Options)
-		c.Operand = m.list(at+"/operands", c.Operand)
-		c.Line = m.text(at+"/line", c.Line)
-		c.Path = m.text(at+"/path", c.Path)
-		c.Cwd = m.text(at+"/cwd", c.Cwd)
+	if len(m.seen) == before {
+		return in
 	}
-	return &e
+	return &f
 }
