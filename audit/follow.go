@@ -1,11 +1,9 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,10 +17,26 @@ import (
 // file systems that send none.
 const pollEvery = time.Second
 
-// Follow calls fn for every record the filter selects, first those in the file
+// Follow calls fn for every record the filter selects, first those in the log
 // and then each that is appended, until the context ends (nil), fn fails or the
-// file cannot be read. It waits for a file that does not exist yet.
+// log cannot be read. It waits for a log that does not exist yet.
 func Follow(ctx context.Context, path string, f Filter, fn func(*schemas.Record) error) error {
+	return FollowFrom(ctx, path, Position{Since: f.Since}, func(e Entry) error {
+		rec, err := decode(e.Line)
+		if err != nil {
+			return fmt.Errorf("follow audit log: record %d: %w", e.Seq, err)
+		}
+		if !f.Match(rec) {
+			return nil
+		}
+		return fn(rec)
+	})
+}
+
+// FollowFrom calls fn for every entry from a position on, as Follow does. A
+// record that its writer could not get onto the disk, and has told its caller so,
+// may be among them and then come again with another content.
+func FollowFrom(ctx context.Context, path string, from Position, fn func(Entry) error) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("follow audit log: %w", err)
@@ -31,11 +45,14 @@ func Follow(ctx context.Context, path string, f Filter, fn func(*schemas.Record)
 	if err := w.Add(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("follow audit log: %w", err)
 	}
-	t := &tail{path: path, filter: f, fn: fn}
+	t := &tail{path: path, from: from, fn: fn}
 	defer t.close()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	for watching := false; ; {
+		if !watching { // the segments of a directory log are in a folder of their own
+			watching = w.Add(filepath.Join(path, segmentsDir)) == nil
+		}
 		if err := t.advance(); err != nil {
 			return err
 		}
@@ -43,7 +60,7 @@ func Follow(ctx context.Context, path string, f Filter, fn func(*schemas.Record)
 		case <-ctx.Done():
 			return nil
 		case <-w.Events:
-		case _, open := <-w.Errors: // an overflow: look at the file
+		case _, open := <-w.Errors: // an overflow: look at the log
 			if !open {
 				return nil
 			}
@@ -52,64 +69,149 @@ func Follow(ctx context.Context, path string, f Filter, fn func(*schemas.Record)
 	}
 }
 
-// tail is a reader's place in a growing file.
+// tail is a reader's place in a growing log, which is a plain file or a
+// directory.
 type tail struct {
-	path   string
-	filter Filter
-	fn     func(*schemas.Record) error
-	file   *os.File
-	rest   []byte // a line whose end is not written yet
+	path string
+	from Position
+	fn   func(Entry) error
+	next uint64 // number of the next entry to hand on
+	open *openFile
 }
 
 func (t *tail) advance() error {
-	if t.file == nil {
-		f, err := os.Open(t.path)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("follow audit log: %w", err)
-		}
-		t.file = f
+	info, err := os.Stat(t.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := t.file.Read(buf)
-		t.rest = append(t.rest, buf[:n]...)
-		if err := t.emit(); err != nil {
-			return err
-		}
-		if err == io.EOF || n == 0 {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("follow audit log: %w", err)
-		}
+	if err == nil && info.IsDir() {
+		err = t.segments()
+	} else if err == nil {
+		err = t.plain()
 	}
+	if err != nil && !errors.As(err, new(*callerError)) {
+		return fmt.Errorf("follow audit log: %w", err)
+	}
+	var ce *callerError
+	if errors.As(err, &ce) {
+		return ce.err
+	}
+	return err
 }
 
-func (t *tail) emit() error {
+// callerError is what fn returned.
+type callerError struct{ err error }
+
+func (e *callerError) Error() string { return e.err.Error() }
+
+// emit hands on what was not handed on before.
+func (t *tail) emit(e Entry) error {
+	if e.Seq < t.next || e.Seq < t.from.Seq {
+		return nil
+	}
+	t.next = e.Seq + 1
+	if err := t.fn(e); err != nil {
+		return &callerError{err}
+	}
+	return nil
+}
+
+func (t *tail) plain() (err error) {
+	if t.open == nil {
+		if t.open, err = openAt(t.path, 1); err != nil {
+			return err
+		}
+	}
+	return t.open.read(0, func(e Entry) error {
+		if seq, ok := lineSeq(e.Line); ok {
+			e.Seq = seq
+		}
+		return t.emit(e)
+	})
+}
+
+// segments reads the closed segments that were not read yet, and the live one as
+// far as it is written.
+func (t *tail) segments() error {
 	for {
-		i := bytes.IndexByte(t.rest, '\n')
-		if i < 0 {
-			return nil
-		}
-		line := t.rest[:i]
-		t.rest = t.rest[i+1:]
-		rec, err := decode(line)
+		segs, err := Segments(t.path)
 		if err != nil {
-			return fmt.Errorf("follow audit log: %w", err)
+			return err
 		}
-		if t.filter.Match(rec) {
-			if err := t.fn(rec); err != nil {
+		again := false
+		for _, s := range segs {
+			if !s.Live() && s.Next <= max(t.next, t.from.Seq) {
+				continue
+			}
+			err := t.segment(s)
+			if again = errors.Is(err, os.ErrNotExist) && s.Live(); again {
+				break // it was closed meanwhile
+			}
+			if err != nil {
 				return err
 			}
 		}
+		if !again {
+			return nil
+		}
 	}
 }
 
+func (t *tail) segment(s Segment) (err error) {
+	if t.open == nil || t.open.first != s.First {
+		if !s.Live() {
+			return t.closed(s)
+		}
+		t.close()
+		if t.open, err = openAt(s.Path, s.First); err != nil {
+			return err
+		}
+	}
+	if t.open.shrunk() {
+		t.close()
+		return t.replaced(s)
+	}
+	if err := t.open.read(s.Next, t.emit); err != nil || s.Live() {
+		return err
+	}
+	complete := t.open.next == s.Next
+	t.close()
+	if complete {
+		return nil
+	}
+	return t.closed(s)
+}
+
+func (t *tail) closed(s Segment) error {
+	for e, err := range s.Entries(Position{Seq: max(t.next, t.from.Seq), Since: t.from.Since}) {
+		if err != nil {
+			return err
+		}
+		if err := t.emit(e); err != nil {
+			return err
+		}
+	}
+	t.next = max(t.next, s.Next)
+	return nil
+}
+
+// replaced reads a segment again whose end the writer cut off: what comes in its
+// place has the same numbers.
+func (t *tail) replaced(s Segment) (err error) {
+	if t.open, err = openAt(s.Path, s.First); err != nil {
+		return err
+	}
+	var last uint64
+	if err := t.open.read(s.Next, func(e Entry) error { last = e.Seq; return nil }); err != nil {
+		return err
+	}
+	t.next = min(t.next, max(last+1, s.First))
+	return nil
+}
+
 func (t *tail) close() {
-	if t.file != nil {
-		t.file.Close()
+	if t.open != nil {
+		t.open.file.Close()
+		t.open = nil
 	}
 }

@@ -63,12 +63,15 @@ func decode(line []byte) (*schemas.Record, error) {
 	return rec, nil
 }
 
-// readLine returns one line with its newline, or io.EOF where no newline
-// follows.
+// readLine returns one line with its newline, valid until the next read, or
+// io.EOF where no newline follows.
 func readLine(br *bufio.Reader) ([]byte, error) {
+	part, err := br.ReadSlice('\n')
+	if err == nil {
+		return part, nil
+	}
 	var line []byte
 	for {
-		part, err := br.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
 		case err == nil:
@@ -78,5 +81,6 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 		case len(line) > maxLine:
 			return nil, fmt.Errorf("longer than %d bytes", maxLine)
 		}
+		part, err = br.ReadSlice('\n')
 	}
 }
