@@ -30,9 +30,17 @@ func Mask(r *schemas.Record) { _ = MaskRecord(context.Background(), r, nil) }
 // and removed; message, hint and errors are changed with it. The input that was
 // decided on stays as it is: the record gets a copy where something changes.
 //
+// A record that is Clean is left alone, and every other is Clean afterwards: an
+// enforcement point that answers with the message masks with the rules of the
+// generation that decided, and the log, which masks whatever is not, does no more.
+//
 // An error says that the mask rules could not be evaluated; the record then holds
 // nothing that a rule may name.
 func MaskRecord(ctx context.Context, r *schemas.Record, rules MaskRules) error {
+	if r.Clean {
+		return nil
+	}
+	r.Clean = true
 	m := masker{rules: rules, seen: r.Masked}
 	if r.Input != nil {
 		if r.Result != nil && r.Result.Policy != "" {

@@ -233,6 +233,9 @@ func settleExec(before, after *schemas.ExecInput, e *edit) {
 		c, was := &after.Commands[i], before.Commands[i]
 		was.Args = resized(was.Args, len(c.Args))
 		m.command(c, &was, "/input/exec/commands/"+strconv.Itoa(i))
+		if !slices.Equal(c.Args, before.Commands[i].Args) {
+			setArguments(c)
+		}
 	}
 	after.Parent = m.without(after.Parent)
 	e.masked = append(e.masked, m.seen...)

@@ -126,6 +126,9 @@ func jsonFields(typ reflect.Type) []string {
 	var names []string
 	for i := range typ.NumField() {
 		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -136,6 +139,9 @@ func alwaysWritten(typ reflect.Type) []string {
 	var names []string
 	for i := range typ.NumField() {
 		name, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		if !strings.Contains(options, "omitempty") {
 			names = append(names, name)
 		}

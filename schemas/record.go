@@ -16,6 +16,9 @@ type Record struct {
 	Metrics    map[string]int64      `json:"metrics,omitempty"` // nanoseconds
 	Timestamp  time.Time             `json:"timestamp"`
 	Custom     Custom                `json:"custom"`
+
+	// Clean says that secrets were taken out already; it is no part of the log.
+	Clean bool `json:"-"`
 }
 
 // BundleInfo is a bundle's revision as OPA logs it.
