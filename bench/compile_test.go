@@ -21,9 +21,9 @@ func policyText(name string, n int) []byte {
 	return []byte(b.String())
 }
 
-func compile(tb testing.TB, sources ...compiler.Source) *compiler.Result {
+func compile(tb testing.TB, cache *compiler.Cache, sources ...compiler.Source) *compiler.Result {
 	tb.Helper()
-	r := policyset.Compile(sources, compiler.Options{})
+	r := policyset.Compile(sources, compiler.Options{Cache: cache})
 	if r.Bundle == nil {
 		tb.Fatalf("does not compile: %+v", r.Diagnostics[0])
 	}
@@ -36,7 +36,7 @@ func BenchmarkCompile(b *testing.B) {
 		source := compiler.Source{Name: "bench.yaml", Data: policyText("bench", n)}
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				compile(b, source)
+				compile(b, nil, source)
 			}
 		})
 	}
@@ -56,10 +56,10 @@ func benchmarkReload(b *testing.B, others int) {
 		name := fmt.Sprintf("other%d", i)
 		unchanged = append(unchanged, compiler.Source{Name: name + ".yaml", Data: policyText(name, 200)})
 	}
-	engine := rego.New(rego.Options{})
+	engine, cache := rego.New(rego.Options{}), new(compiler.Cache)
 	reload := func(n int) {
 		changed := compiler.Source{Name: "bench.yaml", Data: policyText("bench", n)}
-		if _, err := engine.Load(compile(b, append(slices.Clone(unchanged), changed)...).Bundle); err != nil {
+		if _, err := engine.Load(compile(b, cache, append(slices.Clone(unchanged), changed)...).Bundle); err != nil {
 			b.Fatal(err)
 		}
 	}

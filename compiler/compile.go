@@ -4,6 +4,7 @@
 package compiler
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openshell-policy/openshell/compiler/bundle"
@@ -32,6 +33,9 @@ type Options struct {
 	Serial   int64
 	Expires  time.Time // zero for never
 	Compiler string    // version of the compiler, for the manifest
+	// Cache takes over what did not change since the compilation before; nil
+	// keeps nothing.
+	Cache *Cache
 }
 
 // Result is what became of the sources.
@@ -45,34 +49,44 @@ type Result struct {
 
 // Compile compiles a set of policies. Documents of other kinds are passed over.
 func Compile(sources []Source, opts Options) *Result {
+	s := opts.Cache.begin()
+	defer s.end()
 	r := &Result{Sources: map[string][]byte{}}
-	docs := r.parse(sources)
+	docs := r.parse(s, sources)
+	var library []*parse.Document
+	if slices.ContainsFunc(docs, extends) {
+		library = r.parse(s, opts.Library)
+	}
 	parsed := r.Diagnostics
-	policies, found := check.Policies(docs, r.parse(opts.Library))
+	policies, found := check.Policies(docs, library)
 	r.Diagnostics = append(r.Diagnostics, check.News(parsed, found)...)
 	r.Policies = policies
 	if !diag.HasErrors(r.Diagnostics) {
-		r.build(opts)
+		r.build(s, opts)
 	}
 	diag.Sort(r.Diagnostics)
 	return r
 }
 
-func (r *Result) parse(sources []Source) []*parse.Document {
+// extends tells whether a document needs others: without one the library need
+// not be read.
+func extends(d *parse.Document) bool { return d.Policy != nil && len(d.Policy.Spec.Extends) > 0 }
+
+func (r *Result) parse(s *session, sources []Source) []*parse.Document {
 	var docs []*parse.Document
-	for _, s := range sources {
-		r.Sources[s.Name] = s.Data
-		found, ds := parse.File(s.Name, s.Data)
-		docs = append(docs, found...)
-		r.Diagnostics = append(r.Diagnostics, ds...)
+	for _, src := range sources {
+		r.Sources[src.Name] = src.Data
+		f := s.parse(src)
+		docs = append(docs, f.docs...)
+		r.Diagnostics = append(r.Diagnostics, f.found...)
 	}
 	return docs
 }
 
-func (r *Result) build(opts Options) {
+func (r *Result) build(s *session, opts Options) {
 	data, revision, err := bundle.Build(r.Policies, bundle.Options{
 		Library: opts.Rego, Revision: opts.Revision, Name: opts.Name, Serial: opts.Serial,
-		Expires: opts.Expires, Compiler: opts.Compiler,
+		Expires: opts.Expires, Compiler: opts.Compiler, Generate: s.generate,
 	})
 	if err != nil {
 		r.Diagnostics = append(r.Diagnostics, diag.New("OSP1099", diag.Position{}, err.Error(), "this is a fault of the compiler; please report it"))

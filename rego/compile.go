@@ -26,43 +26,6 @@ const answer = ast.Var("answer")
 // v1/ast/env.go widens the properties of a built-in's type in place).
 var compiling sync.Mutex
 
-// network is what decides a policy's requests: its generated module alone, for
-// the sets hit and near need nothing of the library.
-type network struct {
-	digest digest
-	hit    query
-	near   query
-	hits   fieldSet // of input.network that hit reads
-	nears  fieldSet // of input.network that near reads, with its helpers
-}
-
-func (c *content) network(name string, old *policy) (*network, error) {
-	text := c.policies[name]["network"]
-	d := sum([]byte(name), text)
-	if old != nil && old.network.digest == d {
-		return old.network, nil
-	}
-	m, err := parse(name+"/network.rego", text)
-	if err != nil {
-		return nil, err
-	}
-	ref := generated(name, "network")
-	if !m.Package.Path.Equal(ref) {
-		return nil, unfit("the requests of policy %q are package %s", name, m.Package.Path)
-	}
-	rules, err := compile("policy "+name, map[string]*ast.Module{"network": m})
-	if err != nil {
-		return nil, err
-	}
-	n := &network{digest: d}
-	n.hits, n.nears = fieldsOf(m)
-	if n.hit, err = ask(rules, ref.Append(ast.StringTerm("hit"))); err != nil {
-		return nil, err
-	}
-	n.near, err = ask(rules, ref.Append(ast.StringTerm("near")))
-	return n, err
-}
-
 // whole is what decides a policy's files and commands: the library over the
 // generated modules. It answers data.openshell.decision as any OPA would.
 type whole struct {
@@ -148,7 +111,11 @@ func parse(name string, text []byte) (*ast.Module, error) {
 func compile(what string, modules map[string]*ast.Module) (*ast.Compiler, error) {
 	compiling.Lock()
 	defer compiling.Unlock()
-	c := ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+	return compileWith(ast.NewCompiler(), what, modules)
+}
+
+func compileWith(c *ast.Compiler, what string, modules map[string]*ast.Module) (*ast.Compiler, error) {
+	c.WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
 	if c.Compile(modules); c.Failed() {
 		return nil, &archive.Error{Code: archive.CodeContent, Detail: fmt.Sprintf("%s does not compile: %v", what, c.Errors)}
 	}
@@ -157,6 +124,8 @@ func compile(what string, modules map[string]*ast.Module) (*ast.Compiler, error)
 
 // ask compiles the query for one document.
 func ask(rules *ast.Compiler, ref ast.Ref) (query, error) {
+	compiling.Lock()
+	defer compiling.Unlock()
 	qc := rules.QueryCompiler()
 	body, err := qc.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.NewTerm(answer))))
 	if err != nil {

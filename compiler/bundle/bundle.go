@@ -36,6 +36,8 @@ type Options struct {
 	Serial   int64
 	Expires  time.Time // zero: never
 	Compiler string    // version of the compiler, for the manifest
+	// Generate lowers a plan; nil is regogen.Generate.
+	Generate func(*plan.Policy) *regogen.Generated
 }
 
 // Build returns the bundle as a gzipped tar, and its revision.
@@ -66,13 +68,18 @@ func assemble(policies []*plan.Policy, opts Options) (opabundle.Bundle, string, 
 		add("/openshell/lib/"+name, opts.Library[name])
 	}
 	sorted := slices.SortedFunc(slices.Values(policies), func(a, b *plan.Policy) int { return compare(a.Name, b.Name) })
-	index := map[string]regogen.Index{}
+	generate := opts.Generate
+	if generate == nil {
+		generate = regogen.Generate
+	}
+	index := map[string]json.RawMessage{}
 	names := make([]string, 0, len(sorted))
 	for _, p := range sorted {
-		for _, m := range regogen.Policy(p) {
+		g := generate(p)
+		for _, m := range g.Modules {
 			add("/openshell/policies/"+p.Name+"/"+m.Surface+".rego", m.Text)
 		}
-		index[p.Name] = regogen.NewIndex(p)
+		index[p.Name] = g.Encoded
 		names = append(names, p.Name)
 	}
 	content := Data{Codes: templates(), Hints: tables.Hints(), Index: index, Tables: Tables{
@@ -120,7 +127,7 @@ func manifest(revision string, names []string, opts Options) opabundle.Manifest 
 	return opabundle.Manifest{Revision: revision, Roots: &roots, RegoVersion: &version, Metadata: metadata}
 }
 
-func indexDigest(index map[string]regogen.Index) (string, error) {
+func indexDigest(index map[string]json.RawMessage) (string, error) {
 	encoded, err := json.Marshal(index)
 	if err != nil {
 		return "", fmt.Errorf("encode source map: %w", err)
@@ -131,11 +138,11 @@ func indexDigest(index map[string]regogen.Index) (string, error) {
 
 // Data is data.openshell.
 type Data struct {
-	Revision string                   `json:"revision"`
-	Codes    map[schemas.Code]string  `json:"codes"` // message templates
-	Hints    []tables.Hint            `json:"hints"`
-	Tables   Tables                   `json:"tables"`
-	Index    map[string]regogen.Index `json:"index"`
+	Revision string                     `json:"revision"`
+	Codes    map[schemas.Code]string    `json:"codes"` // message templates
+	Hints    []tables.Hint              `json:"hints"`
+	Tables   Tables                     `json:"tables"`
+	Index    map[string]json.RawMessage `json:"index"` // regogen.Index by policy
 }
 
 // Tables are the tables that the library decides by.

@@ -57,12 +57,6 @@ func NewIndex(p *plan.Policy) Index {
 		Limited: p.Exec.Restricted || len(p.Exec.Blocked) > 0, None: p.Exec.None, Carriers: p.Exec.Carriers,
 		Rules: []Rule{},
 	}
-	for _, r := range p.Network.Denied {
-		x.Rules = append(x.Rules, networkRule(&r, "deny"))
-	}
-	for _, r := range p.Network.Outbound {
-		x.Rules = append(x.Rules, networkRule(&r, "allow"))
-	}
 	for _, l := range fileLists(&p.File) {
 		effect := "allow"
 		if l.deny {
@@ -79,6 +73,12 @@ func NewIndex(p *plan.Policy) Index {
 		rule := newRule(r.Origin, "allow", p.Mode)
 		rule.Program = r.Program.Name
 		x.Rules = append(x.Rules, rule)
+	}
+	for _, r := range p.Network.Denied {
+		x.Rules = append(x.Rules, networkRule(&r, "deny"))
+	}
+	for _, r := range p.Network.Outbound {
+		x.Rules = append(x.Rules, networkRule(&r, "allow"))
 	}
 	return x
 }

@@ -24,6 +24,7 @@ type Policies struct {
 	paths []string
 	store string // folder of applied policies
 	last  atomic.Pointer[compiler.Result]
+	cache compiler.Cache
 }
 
 // NewPolicies returns the policies of paths, with those applied at run time in
@@ -42,7 +43,7 @@ func (p *Policies) Compile(context.Context) (bundle []byte, warnings []string, e
 	if err != nil {
 		return nil, nil, err
 	}
-	result := policyset.Compile(sources, compiler.Options{})
+	result := policyset.Compile(sources, compiler.Options{Cache: &p.cache})
 	if result.Bundle == nil {
 		return nil, nil, &CompileError{Result: result}
 	}
