@@ -48,6 +48,8 @@ var described = []struct {
 	{schemas.Custom{}, "Record", []string{"/$defs/custom"}},
 	{schemas.Outcome{}, "Record", []string{"/$defs/outcome"}},
 	{schemas.AdminAction{}, "Record", []string{"/$defs/admin"}},
+	{schemas.Recovered{}, "Record", []string{"/$defs/recovered"}},
+	{schemas.Pruned{}, "Record", []string{"/$defs/pruned"}},
 }
 
 func TestTypesAndSchemasHaveTheSameFields(t *testing.T) {

@@ -41,7 +41,10 @@ type Custom struct {
 	Outcome *Outcome `json:"outcome,omitempty"`
 	// Admin is set in a record of type "admin".
 	Admin *AdminAction `json:"admin,omitempty"`
-	Seq   uint64       `json:"seq"`
+	// Recovered and Pruned are set in records of these types.
+	Recovered *Recovered `json:"recovered,omitempty"`
+	Pruned    *Pruned    `json:"pruned,omitempty"`
+	Seq       uint64     `json:"seq"`
 }
 
 // The values of Custom.Type.
@@ -49,7 +52,25 @@ const (
 	RecordDecision = "decision"
 	RecordOutcome  = "outcome"
 	RecordAdmin    = "admin"
+	// RecordRecovered is written when a log is opened that was not closed,
+	// RecordPruned before old records are deleted.
+	RecordRecovered = "recovered"
+	RecordPruned    = "pruned"
 )
+
+// Recovered is what was found when a log was opened that its writer had not
+// closed.
+type Recovered struct {
+	CutBytes int64  `json:"cut_bytes"` // behind the last whole record
+	Unsigned uint64 `json:"unsigned"`  // whole records that no checkpoint covered
+	MayLack  uint64 `json:"may_lack"`  // queued records that were lost at most
+}
+
+// Pruned is a deletion of old records: all up to number Through.
+type Pruned struct {
+	Through uint64 `json:"through"`
+	Reason  string `json:"reason"` // age, size or command
+}
 
 // Outcome is how a forwarded request ended.
 type Outcome struct {
