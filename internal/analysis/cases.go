@@ -3,6 +3,7 @@ package analysis
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
 )
 
 // CaseResult is one case of a test file with the decision it got.
@@ -32,20 +34,55 @@ type Want struct {
 	Mode   schemas.Mode `json:"mode,omitempty"`
 }
 
-func runCases(ctx context.Context, g *rego.Generation, doc *parse.Document, with map[string]bool) []CaseResult {
+// testCase is a case with what it asks made canonical, so that it can be asked
+// again.
+type testCase struct {
+	CaseResult
+	asks    string // the policy that is asked: Policy, or the one joined with others
+	with    bool
+	inputs  []schemas.DecisionInput
+	refused *schemas.Decision // what is malformed asks no policy
+}
+
+// prepare reads the cases of a test; only is the default of their policy.
+func (r *Runner) prepare(doc *parse.Document, only string) []*testCase {
 	spec := doc.Test.Spec
-	only := onlyPolicy(g, with)
-	results := make([]CaseResult, len(spec.Cases))
+	var out []*testCase
 	for i, c := range spec.Cases {
-		r := CaseResult{
+		t := &testCase{CaseResult: CaseResult{
 			Pos: doc.Pos("spec", "cases", i), Policy: cmp.Or(c.Policy, spec.Policy, only), Ask: ask(c),
 			Want: Want{Expect: c.Expect, Rule: c.Rule, Code: c.Code, Mode: c.Mode},
+		}}
+		t.Name = cmp.Or(c.Name, t.Ask)
+		if r.Select != nil && !r.Select(t.Name) {
+			continue
 		}
-		r.Name = cmp.Or(c.Name, r.Ask)
-		r.judge(ctx, g, c)
-		results[i] = r
+		t.asks, t.with = t.Policy, len(c.With) > 0
+		if t.with {
+			t.asks = joined(t.Policy, c.With)
+		}
+		t.read(c)
+		out = append(out, t)
 	}
-	return results
+	return out
+}
+
+// read makes the inputs of a case; what is wrong with the case is its reason.
+func (t *testCase) read(c schemas.TestCase) {
+	if t.Policy == "" {
+		t.Reason = "spec.policies holds several policies, or none: the case, or spec.policy, must name one"
+		return
+	}
+	inputs, err := Question{Policy: t.asks, Agent: c.Agent, Request: c.Request, File: c.File, Command: c.Command}.inputs()
+	var malformed *canon.Error
+	switch {
+	case errors.As(err, &malformed):
+		d := refused(t.asks, "", malformed)
+		t.refused = &d
+	case err != nil:
+		t.Reason = err.Error()
+	}
+	t.inputs = inputs
 }
 
 // onlyPolicy is the default of cases: the policy, if there is only one.
@@ -73,32 +110,33 @@ func ask(c schemas.TestCase) string {
 	return c.Command
 }
 
-func (r *CaseResult) judge(ctx context.Context, g *rego.Generation, c schemas.TestCase) {
-	policy := r.Policy
-	if policy == "" {
-		r.Reason = "spec.policies holds several policies, or none: the case, or spec.policy, must name one"
+// ask asks the case of what was loaded.
+func (t *testCase) ask(ctx context.Context, g *rego.Generation) {
+	switch {
+	case t.Reason != "":
+		return
+	case !g.Has(t.asks):
+		t.Reason = fmt.Sprintf("no policy named %q in the files of spec.policies", t.Policy)
 		return
 	}
-	if len(c.With) > 0 {
-		policy = joined(r.Policy, c.With)
+	d, _ := decide(ctx, g, t.inputs)
+	if t.refused != nil {
+		d = *t.refused
+		d.Revision = g.Revision()
 	}
-	if !g.Has(policy) {
-		r.Reason = fmt.Sprintf("no policy named %q in the files of spec.policies", policy)
-		return
+	t.Got = &d
+	t.Reason = t.judge(t.Got)
+	t.Pass = t.Reason == ""
+}
+
+// judge says what of a decision is not as wanted, "" if all is, and makes the
+// decision one of the policy that the case names.
+func (t *testCase) judge(d *schemas.Decision) string {
+	if t.with {
+		d.Policy = t.Policy
+		d.Rule = strings.TrimPrefix(d.Rule, t.Policy+"/")
 	}
-	a, err := Ask(ctx, g, Question{Policy: policy, Agent: c.Agent, Request: c.Request, File: c.File, Command: c.Command})
-	if err != nil {
-		r.Reason = err.Error()
-		return
-	}
-	d := a.Decision
-	if len(c.With) > 0 {
-		d.Policy = r.Policy
-		d.Rule = strings.TrimPrefix(d.Rule, r.Policy+"/")
-	}
-	r.Got = &d
-	r.Reason = r.Want.differs(d)
-	r.Pass = r.Reason == ""
+	return t.Want.differs(*d)
 }
 
 // differs says what is not as wanted; "" if all is.

@@ -40,22 +40,30 @@ func Ask(ctx context.Context, g *rego.Generation, q Question) (Answer, error) {
 	inputs, err := q.inputs()
 	var malformed *canon.Error
 	if errors.As(err, &malformed) {
-		return Answer{Decision: refused(g, q.Policy, malformed)}, nil
+		return Answer{Decision: refused(q.Policy, g.Revision(), malformed)}, nil
 	}
 	if err != nil {
 		return Answer{}, err
 	}
 	a := Answer{Inputs: inputs}
-	if q.Request == nil {
-		a.Decision = g.Decide(ctx, &inputs[0])
-		return a, nil
+	a.Decision, a.Decided = decide(ctx, g, inputs)
+	return a, nil
+}
+
+// decide decides inputs that are readings of one request, or one input of
+// another kind.
+func decide(ctx context.Context, g *rego.Generation, inputs []schemas.DecisionInput) (schemas.Decision, int) {
+	if len(inputs) == 0 {
+		return schemas.Decision{}, 0
+	}
+	if inputs[0].Network == nil {
+		return g.Decide(ctx, &inputs[0]), 0
 	}
 	readings := make([]schemas.NetworkInput, len(inputs))
 	for i := range inputs {
 		readings[i] = *inputs[i].Network
 	}
-	a.Decision, a.Decided = g.DecideReadings(ctx, inputs[0], readings)
-	return a, nil
+	return g.DecideReadings(ctx, inputs[0], readings)
 }
 
 // check refuses what no client could send, and so no gateway would deny.
@@ -124,9 +132,9 @@ func (q Question) readings(in schemas.DecisionInput) ([]schemas.DecisionInput, e
 }
 
 // refused is the decision on what never becomes an input.
-func refused(g *rego.Generation, policy string, e *canon.Error) schemas.Decision {
+func refused(policy, revision string, e *canon.Error) schemas.Decision {
 	return schemas.Decision{
 		Mode: schemas.ModeEnforce, Code: e.Code, Message: e.Detail, Rule: schemas.RuleDefault,
-		Policy: policy, Revision: g.Revision(),
+		Policy: policy, Revision: revision,
 	}
 }

@@ -26,6 +26,8 @@ type Suite struct {
 	Diagnostics []diag.Diagnostic `json:"diagnostics,omitempty"`
 	// Sources holds the text that diagnostics point into.
 	Sources map[string][]byte `json:"-"`
+
+	worlds []*world
 }
 
 // Ran tells whether the cases were run.
@@ -50,6 +52,8 @@ type Runner struct {
 	Compile func(sources []compiler.Source) *compiler.Result
 	// Library returns the ready-made policy of a name that a case asks.
 	Library func(name string) (compiler.Source, bool)
+	// Select tells which cases are run, by their name; nil means all.
+	Select func(name string) bool
 }
 
 // Run runs one test file. An error is I/O; what is wrong with the files is in
@@ -98,27 +102,35 @@ func (r *Runner) RunAll(ctx context.Context, files []string, limit int) ([]*Suit
 }
 
 func (r *Runner) run(ctx context.Context, s *Suite, dir string, doc *parse.Document) error {
-	sources, err := r.policies(dir, doc)
-	if err != nil {
+	w := &world{suite: s, test: doc}
+	var err error
+	if w.own, err = r.policies(dir, doc); err != nil {
 		return err
 	}
-	sources, with := withPolicies(sources, doc.Test.Spec)
-	result := r.Compile(sources)
-	if more := r.readyMade(result, doc.Test.Spec); result.Bundle != nil && len(more) > 0 {
-		result = r.Compile(append(sources, more...))
+	added, with := withPolicies(doc.Test.Spec)
+	w.sources = append(slices.Clone(w.own), added...)
+	w.result = r.Compile(w.sources)
+	if more := r.readyMade(w.result, doc.Test.Spec); w.result.Bundle != nil && len(more) > 0 {
+		w.sources = append(w.sources, more...)
+		w.result = r.Compile(w.sources)
 	}
-	for name, text := range result.Sources {
+	for name, text := range w.result.Sources {
 		s.Sources[name] = text
 	}
-	s.Diagnostics = append(s.Diagnostics, result.Diagnostics...)
-	if result.Bundle == nil {
+	s.Diagnostics = append(s.Diagnostics, w.result.Diagnostics...)
+	if w.result.Bundle == nil {
 		return nil
 	}
-	g, err := rego.New(rego.Options{CacheSize: -1}).Load(result.Bundle)
+	g, err := rego.New(rego.Options{CacheSize: -1}).Load(w.result.Bundle)
 	if err != nil {
 		return fmt.Errorf("load the compiled policies: %w", err)
 	}
-	s.Cases = append(s.Cases, runCases(ctx, g, doc, with)...)
+	w.cases = r.prepare(doc, onlyPolicy(g, with))
+	for _, c := range w.cases {
+		c.ask(ctx, g)
+		s.Cases = append(s.Cases, c.CaseResult)
+	}
+	s.worlds = append(s.worlds, w)
 	return nil
 }
 
@@ -171,9 +183,10 @@ func joined(policy string, with []string) string {
 	return policy + "." + strings.Join(with, ".") + ".joined"
 }
 
-// withPolicies adds a policy that extends both for every case that puts others
-// beside its own.
-func withPolicies(sources []compiler.Source, spec schemas.PolicyTestSpec) ([]compiler.Source, map[string]bool) {
+// withPolicies returns a policy that extends both for every case that puts others
+// beside its own, and their names.
+func withPolicies(spec schemas.PolicyTestSpec) ([]compiler.Source, map[string]bool) {
+	var sources []compiler.Source
 	seen := map[string]bool{}
 	for _, c := range spec.Cases {
 		policy := cmp.Or(c.Policy, spec.Policy)

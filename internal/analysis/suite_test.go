@@ -156,3 +156,27 @@ func TestRunSuitesKeepsTheOrder(t *testing.T) {
 		}
 	}
 }
+
+func sourceOf(t *testing.T, file string) compiler.Source {
+	t.Helper()
+	sources, err := policyset.Read(file)
+	if err != nil || len(sources) != 1 {
+		t.Fatalf("%s: %d sources, %v", file, len(sources), err)
+	}
+	return sources[0]
+}
+
+// runnerWith reads another text for one file.
+func runnerWith(name string, text []byte) *analysis.Runner {
+	r := runner()
+	r.Read = func(path string) ([]compiler.Source, error) {
+		sources, err := policyset.Read(path)
+		for i := range sources {
+			if sources[i].Name == name {
+				sources[i].Data = text
+			}
+		}
+		return sources, err
+	}
+	return r
+}

@@ -1,0 +1,240 @@
+package analysis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/openshell-policy/openshell/compiler/check"
+	"github.com/openshell-policy/openshell/compiler/diag"
+	"github.com/openshell-policy/openshell/compiler/parse"
+	"github.com/openshell-policy/openshell/compiler/plan"
+	"github.com/openshell-policy/openshell/compiler/regogen"
+	"github.com/openshell-policy/openshell/rego/variants"
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// batchSize is how many mutants share a compilation of the Rego library.
+const batchSize = 48
+
+// judge finds out the fate of mutants.
+type judge struct {
+	jobs int
+	same Same
+}
+
+// run tries every mutant on its first target, what is left on the next ones.
+func (j *judge) run(ctx context.Context, trials []*trial) error {
+	for round := 0; ; round++ {
+		var batches [][]*trial
+		for _, group := range bySubject(trials) {
+			if round >= len(group[0].subject.targets) {
+				continue
+			}
+			alive := slices.DeleteFunc(slices.Clone(group), func(t *trial) bool { return t.fate == Killed })
+			batches = slices.AppendSeq(batches, slices.Chunk(alive, batchSize))
+		}
+		if len(batches) == 0 {
+			return nil
+		}
+		if err := j.parallel(batches, func(batch []*trial) error {
+			return j.try(ctx, batch, batch[0].subject.targets[round])
+		}); err != nil {
+			return err
+		}
+	}
+}
+
+func bySubject(trials []*trial) [][]*trial {
+	var groups [][]*trial
+	for i, t := range trials {
+		if i == 0 || trials[i-1].subject != t.subject {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], t)
+	}
+	return groups
+}
+
+func (j *judge) parallel(batches [][]*trial, do func([]*trial) error) error {
+	errs := make([]error, len(batches))
+	slots := make(chan struct{}, j.jobs)
+	var wg sync.WaitGroup
+	for i, b := range batches {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			errs[i] = do(b)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// contender is a mutant of a batch with the policy that it becomes.
+type contender struct {
+	*trial
+	name string // of the variant
+}
+
+// try asks the cases of one target under each mutant.
+func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
+	var vs []variants.Variant
+	var contenders []contender
+	for i, one := range batch {
+		p := t.planned(t.policy, one.mutant.Document)
+		if p == nil {
+			continue
+		}
+		one.mutant.Rename(p)
+		fate, undecided := j.compare(t.plans[t.policy], p)
+		if one.fate != Survived { // a target that tells it apart is enough
+			one.fate, one.undecided = fate, undecided
+		}
+		if fate == Equivalent {
+			continue
+		}
+		v, err := t.variant(p, fmt.Sprintf("%s~%d", t.policy, i), one.mutant.Kind)
+		if err != nil {
+			return err
+		}
+		vs = append(vs, v)
+		contenders = append(contenders, contender{one, v.Name})
+	}
+	if len(vs) == 0 {
+		return nil
+	}
+	base, err := t.base()
+	if err != nil {
+		return err
+	}
+	set, err := base.Compile(ctx, vs)
+	if err != nil {
+		return err
+	}
+	for _, c := range contenders {
+		if err := c.challenge(ctx, set, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare tells a mutant that can be noticed from one that cannot.
+func (j *judge) compare(before, after *plan.Policy) (fate Fate, undecided bool) {
+	if decidesByTheSame(before, after) {
+		return Equivalent, false
+	}
+	if j.same == nil {
+		return Survived, true
+	}
+	same, known := j.same(before, after)
+	if known && same {
+		return Equivalent, false
+	}
+	return Survived, !known
+}
+
+// decidesByTheSame tells whether the generated rules and their index are alike.
+func decidesByTheSame(a, b *plan.Policy) bool {
+	x, errX := json.Marshal([]any{regogen.Policy(a), regogen.NewIndex(a)})
+	y, errY := json.Marshal([]any{regogen.Policy(b), regogen.NewIndex(b)})
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// variant generates the surfaces that a change can reach. Rules of files are
+// counted before those of commands, which refer to files only by whether they
+// match.
+func (t target) variant(p *plan.Policy, name string, kind schemas.Kind) (variants.Variant, error) {
+	renamed := *p
+	renamed.Name = name
+	v := variants.Variant{Name: name, Of: t.policy, Modules: map[string]string{}, Index: regogen.NewIndex(&renamed)}
+	for _, m := range regogen.Policy(&renamed) {
+		if slices.Contains(reach(kind), schemas.Kind(m.Surface)) {
+			v.Modules[m.Surface] = m.Text
+		}
+	}
+	if len(v.Modules) != len(reach(kind)) {
+		return v, fmt.Errorf("policy %q: %d modules were generated, not %d", p.Name, len(v.Modules), len(reach(kind)))
+	}
+	return v, nil
+}
+
+// reach lists the surfaces whose decisions a change of one can alter.
+func reach(kind schemas.Kind) []schemas.Kind {
+	switch kind {
+	case schemas.KindNetwork, schemas.KindExec:
+		return []schemas.Kind{kind}
+	case schemas.KindFile:
+		return []schemas.Kind{schemas.KindFile, schemas.KindExec}
+	}
+	return []schemas.Kind{schemas.KindNetwork, schemas.KindFile, schemas.KindExec}
+}
+
+// challenge asks the cases until one fails, first those that the rule decides as
+// it is.
+func (c contender) challenge(ctx context.Context, set *variants.Set, t target) error {
+	var first, rest []*testCase
+	for _, one := range t.cases {
+		switch {
+		case one.asks != t.policy || len(one.inputs) == 0 || !slices.Contains(reach(c.mutant.Kind), one.inputs[0].Kind):
+		case one.Got.Rule == c.mutant.Rule || one.Got.Rule == c.mutant.Policy()+"/"+c.mutant.Rule:
+			first = append(first, one)
+		default:
+			rest = append(rest, one)
+		}
+	}
+	for _, one := range append(first, rest...) {
+		d, err := decideBy(ctx, set, c.name, one.inputs)
+		if err != nil {
+			return err
+		}
+		if reason := one.judge(&d); reason != "" {
+			c.fate, c.by, c.reason = Killed, one, reason
+			return nil
+		}
+	}
+	return nil
+}
+
+// decideBy decides as rego.Generation.DecideReadings does: the first reading that
+// does not pass, else the first that is denied in audit mode, else the first.
+func decideBy(ctx context.Context, set *variants.Set, policy string, inputs []schemas.DecisionInput) (schemas.Decision, error) {
+	var kept schemas.Decision
+	for i, in := range inputs {
+		in.Policy = policy
+		d, err := set.Decide(ctx, &in)
+		if err != nil {
+			return d, err
+		}
+		if !d.Passes() {
+			return d, nil
+		}
+		if i == 0 || kept.Allow && !d.Allow {
+			kept = d
+		}
+	}
+	return kept, nil
+}
+
+// planned resolves one policy of a world, with some documents replaced.
+func (a *arena) planned(policy string, changed *parse.Document) *plan.Policy {
+	docs := maps.Clone(a.docs)
+	docs[changed.Policy.Metadata.Name] = changed
+	own := docs[policy]
+	var others []*parse.Document
+	for _, name := range lineage(docs, policy)[1:] {
+		if docs[name] != nil {
+			others = append(others, docs[name])
+		}
+	}
+	plans, ds := check.Policies([]*parse.Document{own}, others)
+	if len(plans) != 1 || diag.HasErrors(ds) {
+		return nil
+	}
+	return plans[0]
+}
