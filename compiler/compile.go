@@ -12,6 +12,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
+	"github.com/openshell-policy/openshell/schemas/keys"
 )
 
 // Source is the text of one file.
@@ -33,6 +34,8 @@ type Options struct {
 	Serial   int64
 	Expires  time.Time // zero for never
 	Compiler string    // version of the compiler, for the manifest
+	// Sign signs the bundle; nil leaves it unsigned.
+	Sign *keys.Private
 	// Cache takes over what did not change since the compilation before; nil
 	// keeps nothing.
 	Cache *Cache
@@ -88,6 +91,9 @@ func (r *Result) build(s *session, opts Options) {
 		Library: opts.Rego, Revision: opts.Revision, Name: opts.Name, Serial: opts.Serial,
 		Expires: opts.Expires, Compiler: opts.Compiler, Generate: s.generate,
 	})
+	if err == nil && opts.Sign != nil {
+		data, err = bundle.Sign(data, *opts.Sign)
+	}
 	if err != nil {
 		r.Diagnostics = append(r.Diagnostics, diag.New("OSP1099", diag.Position{}, err.Error(), "this is a fault of the compiler; please report it"))
 		return

@@ -15,7 +15,6 @@ const (
 	CodeExpired   = "OSP5009" // past its time
 	CodeName      = "OSP5010" // another bundle than the one asked for
 	CodeContent   = "OSP5011" // modules or data that do not belong
-	CodeKey       = "OSP5012" // a key that cannot be used
 )
 
 // Error is a refused bundle.

@@ -1,11 +1,15 @@
 package archive
 
-import "time"
+import (
+	"time"
+
+	"github.com/openshell-policy/openshell/schemas/keys"
+)
 
 // Trust says which bundles are taken.
 type Trust struct {
 	// Keys sign what is taken. With none, Insecure must be set.
-	Keys []Key
+	Keys []keys.Public
 	// Insecure takes unsigned bundles. A signature that is there is not looked at
 	// unless there are keys.
 	Insecure bool

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
+
+	"github.com/openshell-policy/openshell/schemas/keys"
 )
 
 // Signature describes what a bundle says of its own signature; unless Verify has
@@ -36,32 +38,32 @@ func (a *Archive) Signature() Signature {
 
 // Verify checks that one of the keys signed the bundle, every file of it and no
 // other. It returns the key.
-func (a *Archive) Verify(keys []Key) (Key, error) {
+func (a *Archive) Verify(trusted []keys.Public) (keys.Public, error) {
 	if a.signatures == nil || len(a.signatures.Signatures) == 0 {
-		return Key{}, refuse(CodeUnsigned, "sign it: openshell-policy compile --sign --key FILE, or openshell-policy bundle sign", "the bundle is not signed")
+		return keys.Public{}, refuse(CodeUnsigned, "sign it: openshell-policy compile --sign --key FILE, or openshell-policy bundle sign", "the bundle is not signed")
 	}
 	if a.signatures.Plugin != "" && a.signatures.Plugin != "_default" {
-		return Key{}, refuse(CodeSignature, "", "the signature needs the plugin %q", a.signatures.Plugin)
+		return keys.Public{}, refuse(CodeSignature, "", "the signature needs the plugin %q", a.signatures.Plugin)
 	}
-	key, files, err := a.signedBy(keys)
+	key, files, err := a.signedBy(trusted)
 	if err != nil {
-		return Key{}, err
+		return keys.Public{}, err
 	}
 	return key, a.matches(files)
 }
 
 // signedBy finds the key that made the signature. The key that the bundle names
 // is not asked for: only trusted ones are tried.
-func (a *Archive) signedBy(keys []Key) (Key, map[string]bundle.FileInfo, error) {
+func (a *Archive) signedBy(trusted []keys.Public) (keys.Public, map[string]bundle.FileInfo, error) {
 	err := errors.New("there is no trusted key")
-	for _, k := range keys {
-		vc := bundle.NewVerificationConfig(map[string]*bundle.KeyConfig{k.ID: k.config()}, k.ID, "", nil)
+	for _, k := range trusted {
+		vc := bundle.NewVerificationConfig(map[string]*bundle.KeyConfig{k.ID: {Key: k.PEM, Algorithm: k.Algorithm}}, k.ID, "", nil)
 		var files map[string]bundle.FileInfo
 		if files, err = bundle.VerifyBundleSignature(*a.signatures, vc); err == nil {
 			return k, files, nil
 		}
 	}
-	return Key{}, nil, refuse(CodeSignature, "trust the key that signed it, or sign it with a key that is trusted",
+	return keys.Public{}, nil, refuse(CodeSignature, "trust the key that signed it, or sign it with a key that is trusted",
 		"no trusted key made the signature (it names key %q): %v", a.Signature().KeyID, err)
 }
 
