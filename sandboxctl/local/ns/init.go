@@ -1,0 +1,190 @@
+//go:build linux
+
+package ns
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// InitName is the name that process 1 is started under: a program that finds it
+// as os.Args[0] calls Main and nothing else.
+const InitName = "openshell-init"
+
+// wireFD is the descriptor of the socket to the supervisor.
+const wireFD = 3
+
+// Confine restricts the calling thread and all that it will fork, and returns
+// what the supervisor is to be sent, or nil. It is called inside the sandbox,
+// after everything is built, with Config.Confinement.
+type Confine func(config []byte) (*os.File, error)
+
+// Main is process 1 of a sandbox. It returns when the supervisor is gone, and
+// the kernel then ends everything in the sandbox.
+func Main(confine Confine) int {
+	w, err := newWire(os.NewFile(wireFD, "supervisor"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "openshell: not started by a supervisor:", err)
+		return 125
+	}
+	i := &initProcess{wire: w, confine: confine, requests: make(chan request1)}
+	if err := i.run(); err != nil && !errors.Is(err, io.EOF) {
+		_ = w.send(message{Failed: err.Error()}) // the supervisor may be gone
+		return 125
+	}
+	return 0
+}
+
+type initProcess struct {
+	wire     *wire
+	confine  Confine
+	requests chan request1
+	children children
+}
+
+// request1 asks the spawning thread for one command.
+type request1 struct {
+	command *Command
+	files   []*os.File
+}
+
+func (i *initProcess) run() error {
+	buf := make([]byte, maxMessage)
+	m, _, err := i.wire.receive(buf)
+	if err != nil {
+		return err
+	}
+	if m.Config == nil {
+		return errors.New("the supervisor's first message is not a configuration")
+	}
+	files, listeners, err := build(m.Config)
+	if err != nil {
+		return err
+	}
+	confined := make(chan error, 1)
+	go i.spawner(m.Config, files, listeners, confined)
+	if err := <-confined; err != nil {
+		return err
+	}
+	go i.children.reap(func(e Ended) { _ = i.wire.send(message{Ended: &e}) })
+	return i.serve(buf)
+}
+
+// build makes the sandbox around this process.
+func build(cfg *Config) (files []*os.File, listeners []Listener, err error) {
+	if err := unix.Sethostname([]byte(cfg.Hostname)); err != nil {
+		return nil, nil, fmt.Errorf("host name: %w", err)
+	}
+	if err := buildNet(); err != nil {
+		return nil, nil, err
+	}
+	for _, p := range cfg.Ports {
+		listeners = append(listeners, Listener{Port: p, Any: true})
+	}
+	listeners = append(listeners, Listener{Port: ProxyPort})
+	if files, err = listen(listeners); err != nil {
+		return nil, nil, err
+	}
+	if err := buildRoot(cfg); err != nil {
+		return nil, nil, err
+	}
+	return files, listeners, unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+}
+
+// ProxyPort is where, on 127.0.0.1, the sandbox finds the gateway's proxy.
+const ProxyPort = 8080
+
+// serve does what the supervisor asks until it is gone.
+func (i *initProcess) serve(buf []byte) error {
+	for {
+		m, files, err := i.wire.receive(buf)
+		if err != nil {
+			return err
+		}
+		switch {
+		case m.Spawn != nil:
+			i.requests <- request1{m.Spawn, files}
+		case m.Signal != nil:
+			i.children.signal(*m.Signal)
+		case m.Listen != nil:
+			i.listenMore(m.Listen)
+		default:
+			closeAll(files)
+		}
+	}
+}
+
+// listenMore opens further ports, which a new policy names. The answer holds
+// those that could be opened.
+func (i *initProcess) listenMore(want []Listener) {
+	var files []*os.File
+	var opened []Listener
+	for _, l := range want {
+		if f, err := listen([]Listener{l}); err == nil {
+			files, opened = append(files, f...), append(opened, l)
+		}
+	}
+	_ = i.wire.send(message{Ready: &ready{Listeners: opened}}, files...)
+	closeAll(files)
+}
+
+// spawner owns the one thread that is confined, and forks every command.
+func (i *initProcess) spawner(cfg *Config, files []*os.File, listeners []Listener, confined chan<- error) {
+	runtime.LockOSThread() // for ever
+	r := ready{Listeners: listeners}
+	err := dropPrivileges()
+	if err == nil && i.confine != nil {
+		var notify *os.File
+		if notify, err = i.confine(cfg.Confinement); notify != nil {
+			files, r.Confined = append(files, notify), true
+		}
+	}
+	if err == nil {
+		err = i.wire.send(message{Ready: &r}, files...)
+	}
+	closeAll(files)
+	confined <- err
+	if err != nil {
+		return
+	}
+	for req := range i.requests {
+		s, master := i.children.spawn(req)
+		var back []*os.File
+		if master != nil {
+			back = append(back, master)
+		}
+		_ = i.wire.send(message{Spawned: &s}, back...)
+		closeAll(back)
+		closeAll(req.files)
+	}
+}
+
+// dropPrivileges gives up every capability of the calling thread, for good.
+func dropPrivileges() error {
+	for c := 0; c <= 63; c++ {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("give up capability %d: %w", c, err)
+		}
+	}
+	const noRoot = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<7 // no gain by uid 0, no ambient set; locked
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("secure bits: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("ambient capabilities: %w", err)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return fmt.Errorf("give up capabilities: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no new privileges: %w", err)
+	}
+	return nil
+}
