@@ -10,6 +10,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/openshell-policy/openshell/sandboxctl/local/wire"
 )
 
 // InitName is the name that process 1 is started under: a program that finds it
@@ -27,21 +29,21 @@ type Confine func(config []byte) (*os.File, error)
 // Main is process 1 of a sandbox. It returns when the supervisor is gone, and
 // the kernel then ends everything in the sandbox.
 func Main(confine Confine) int {
-	w, err := newWire(os.NewFile(wireFD, "supervisor"))
+	w, err := wire.FromFile(os.NewFile(wireFD, "supervisor"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "openshell: not started by a supervisor:", err)
 		return 125
 	}
 	i := &initProcess{wire: w, confine: confine, requests: make(chan request1)}
 	if err := i.run(); err != nil && !errors.Is(err, io.EOF) {
-		_ = w.send(message{Failed: err.Error()}) // the supervisor may be gone
+		_ = w.Send(message{Failed: err.Error()}) // the supervisor may be gone
 		return 125
 	}
 	return 0
 }
 
 type initProcess struct {
-	wire     *wire
+	wire     *wire.Conn
 	confine  Confine
 	requests chan request1
 	children children
@@ -54,9 +56,8 @@ type request1 struct {
 }
 
 func (i *initProcess) run() error {
-	buf := make([]byte, maxMessage)
-	m, _, err := i.wire.receive(buf)
-	if err != nil {
+	var m message
+	if _, err := i.wire.Receive(&m); err != nil {
 		return err
 	}
 	if m.Config == nil {
@@ -71,8 +72,8 @@ func (i *initProcess) run() error {
 	if err := <-confined; err != nil {
 		return err
 	}
-	go i.children.reap(func(e Ended) { _ = i.wire.send(message{Ended: &e}) })
-	return i.serve(buf)
+	go i.children.reap(func(e Ended) { _ = i.wire.Send(message{Ended: &e}) })
+	return i.serve()
 }
 
 // build makes the sandbox around this process.
@@ -100,9 +101,10 @@ func build(cfg *Config) (files []*os.File, listeners []Listener, err error) {
 const ProxyPort = 8080
 
 // serve does what the supervisor asks until it is gone.
-func (i *initProcess) serve(buf []byte) error {
+func (i *initProcess) serve() error {
 	for {
-		m, files, err := i.wire.receive(buf)
+		var m message
+		files, err := i.wire.Receive(&m)
 		if err != nil {
 			return err
 		}
@@ -114,7 +116,7 @@ func (i *initProcess) serve(buf []byte) error {
 		case m.Listen != nil:
 			i.listenMore(m.Listen)
 		default:
-			closeAll(files)
+			wire.CloseAll(files)
 		}
 	}
 }
@@ -129,8 +131,8 @@ func (i *initProcess) listenMore(want []Listener) {
 			files, opened = append(files, f...), append(opened, l)
 		}
 	}
-	_ = i.wire.send(message{Ready: &ready{Listeners: opened}}, files...)
-	closeAll(files)
+	_ = i.wire.Send(message{Ready: &ready{Listeners: opened}}, files...)
+	wire.CloseAll(files)
 }
 
 // spawner owns the one thread that is confined, and forks every command.
@@ -145,9 +147,9 @@ func (i *initProcess) spawner(cfg *Config, files []*os.File, listeners []Listene
 		}
 	}
 	if err == nil {
-		err = i.wire.send(message{Ready: &r}, files...)
+		err = i.wire.Send(message{Ready: &r}, files...)
 	}
-	closeAll(files)
+	wire.CloseAll(files)
 	confined <- err
 	if err != nil {
 		return
@@ -158,9 +160,9 @@ func (i *initProcess) spawner(cfg *Config, files []*os.File, listeners []Listene
 		if master != nil {
 			back = append(back, master)
 		}
-		_ = i.wire.send(message{Spawned: &s}, back...)
-		closeAll(back)
-		closeAll(req.files)
+		_ = i.wire.Send(message{Spawned: &s}, back...)
+		wire.CloseAll(back)
+		wire.CloseAll(req.files)
 	}
 }
 

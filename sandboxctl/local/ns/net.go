@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/openshell-policy/openshell/sandboxctl/local/wire"
 )
 
 // buildNet brings up the loopback interface and makes every address local to it,
@@ -106,13 +108,13 @@ func listen(want []Listener) ([]*os.File, error) {
 			ln, err = net.Listen("tcp4", net.JoinHostPort("0.0.0.0", strconv.Itoa(l.Port))) // without IPv6
 		}
 		if err != nil {
-			closeAll(files)
+			wire.CloseAll(files)
 			return nil, fmt.Errorf("listen on port %d: %w", l.Port, err)
 		}
 		f, err := ln.(*net.TCPListener).File()
 		err = errors.Join(err, ln.Close())
 		if err != nil {
-			closeAll(files)
+			wire.CloseAll(files)
 			return nil, err
 		}
 		files = append(files, f)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"github.com/openshell-policy/openshell/sandboxctl/local/wire"
 )
 
 // Process is a command in a sandbox.
@@ -30,7 +32,7 @@ func (s *Sandbox) Spawn(cmd Command, stdio [3]*os.File) (*Process, error) {
 	if !cmd.TTY {
 		files = stdio[:]
 	}
-	if err := s.wire.send(message{Spawn: &cmd}, files...); err != nil {
+	if err := s.wire.Send(message{Spawn: &cmd}, files...); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
 	a, err := s.answer()
@@ -38,11 +40,11 @@ func (s *Sandbox) Spawn(cmd Command, stdio [3]*os.File) (*Process, error) {
 		return nil, err
 	}
 	if a.spawned == nil {
-		closeAll(a.files)
+		wire.CloseAll(a.files)
 		return nil, errors.New("the sandbox answered something else than whether the command runs")
 	}
 	if a.spawned.Error != "" {
-		closeAll(a.files)
+		wire.CloseAll(a.files)
 		return nil, &SpawnError{a.spawned.Error, syscall.Errno(a.spawned.Errno)}
 	}
 	p := &Process{Inner: a.spawned.PID, sandbox: s, done: make(chan int, 1)}
@@ -94,7 +96,7 @@ func (s *Sandbox) register(p *Process) {
 func (s *Sandbox) Listen(want ...Listener) ([]Listener, error) {
 	s.spawning.Lock()
 	defer s.spawning.Unlock()
-	if err := s.wire.send(message{Listen: want}); err != nil {
+	if err := s.wire.Send(message{Listen: want}); err != nil {
 		return nil, err
 	}
 	a, err := s.answer()
@@ -102,7 +104,7 @@ func (s *Sandbox) Listen(want ...Listener) ([]Listener, error) {
 		return nil, err
 	}
 	if a.ready == nil {
-		closeAll(a.files)
+		wire.CloseAll(a.files)
 		return nil, errors.New("the sandbox answered something else than what it listens on")
 	}
 	return a.ready.Listeners, s.adopt(a)
@@ -117,5 +119,5 @@ func (p *Process) Signal(sig os.Signal) error {
 	if !ok {
 		return fmt.Errorf("signal %v has no number", sig)
 	}
-	return p.sandbox.wire.send(message{Signal: &signal{p.Inner, int(number)}})
+	return p.sandbox.wire.Send(message{Signal: &signal{p.Inner, int(number)}})
 }

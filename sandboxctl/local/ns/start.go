@@ -13,13 +13,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/openshell-policy/openshell/sandboxctl/local/wire"
 )
 
 // Sandbox is a running sandbox, as its supervisor holds it. When the supervisor
 // dies, so does everything in the sandbox.
 type Sandbox struct {
 	cmd  *exec.Cmd
-	wire *wire
+	wire *wire.Conn
 
 	confinement *os.File
 	listeners   map[Listener]net.Listener
@@ -54,7 +56,7 @@ var ErrNoNamespaces = errors.New("this kernel does not let this user make namesp
 
 // Start builds a sandbox and returns when it is ready to run commands.
 func Start(ctx context.Context, cfg Config, opts Options) (*Sandbox, error) {
-	ours, theirs, err := socketPair()
+	ours, theirs, err := wire.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,7 @@ func Start(ctx context.Context, cfg Config, opts Options) (*Sandbox, error) {
 		ours.Close()
 		return nil, startError(err)
 	}
-	if s.wire, err = newWire(ours); err != nil {
+	if s.wire, err = wire.FromFile(ours); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -85,20 +87,12 @@ func startError(err error) error {
 	return err
 }
 
-func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(fds[0]), "sandbox"), os.NewFile(uintptr(fds[1]), "supervisor"), nil
-}
-
-func command(opts Options, wire *os.File) *exec.Cmd {
+func command(opts Options, theirs *os.File) *exec.Cmd {
 	path := opts.Executable
 	if path == "" {
 		path = "/proc/self/exe"
 	}
-	cmd := &exec.Cmd{Path: path, Args: []string{InitName}, Env: []string{}, Dir: "/", Stderr: opts.Stderr, ExtraFiles: []*os.File{wire}}
+	cmd := &exec.Cmd{Path: path, Args: []string{InitName}, Env: []string{}, Dir: "/", Stderr: opts.Stderr, ExtraFiles: []*os.File{theirs}}
 	attr := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
 			unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
@@ -126,7 +120,7 @@ func identity(id int) []syscall.SysProcIDMap {
 
 // await sends the configuration and takes the sockets that come back.
 func (s *Sandbox) await(ctx context.Context, cfg Config) error {
-	if err := s.wire.send(message{Config: &cfg}); err != nil {
+	if err := s.wire.Send(message{Config: &cfg}); err != nil {
 		return fmt.Errorf("configure the sandbox: %w", err)
 	}
 	var a answer
@@ -149,7 +143,7 @@ func (s *Sandbox) adopt(a answer) error {
 		s.confinement, files = files[len(files)-1], files[:len(files)-1]
 	}
 	if len(files) != len(a.ready.Listeners) {
-		closeAll(files)
+		wire.CloseAll(files)
 		return errors.New("the sandbox sent another number of sockets than it said")
 	}
 	s.mu.Lock()
@@ -170,9 +164,9 @@ func (s *Sandbox) adopt(a answer) error {
 
 // read takes messages until process 1 is gone.
 func (s *Sandbox) read() {
-	buf := make([]byte, maxMessage)
 	for {
-		m, files, err := s.wire.receive(buf)
+		var m message
+		files, err := s.wire.Receive(&m)
 		switch {
 		case err != nil:
 			s.ending(fmt.Errorf("the sandbox is gone: %w", err))
@@ -235,7 +229,7 @@ func (s *Sandbox) Close() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
 	if s.wire != nil {
-		_ = s.wire.conn.Close()
+		_ = s.wire.Close()
 	}
 	for _, ln := range s.Listeners() {
 		_ = ln.Close()
