@@ -6,9 +6,9 @@ import (
 	"github.com/openshell-policy/openshell/compiler/glob"
 )
 
-// overlap tells whether some host matches both patterns. It is exact: labels
+// HostsMeet tells whether some host matches both patterns. It is exact: labels
 // are compared one by one, and only the first may be "**".
-func overlap(a, b glob.Pattern) bool {
+func HostsMeet(a, b glob.Pattern) bool {
 	x, y := a.Segments, b.Segments
 	switch {
 	case deepFirst(x) && deepFirst(y):

@@ -46,5 +46,5 @@ func meet(a, b *plan.NetworkRule) bool {
 			return e.Port == f.Port || b.AnyPort
 		})
 	})
-	return ports && overlap(a.Host, b.Host)
+	return ports && HostsMeet(a.Host, b.Host)
 }

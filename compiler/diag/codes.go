@@ -50,6 +50,7 @@ func Codes() []CodeInfo { return slices.Clone(codes()) }
 var codes = sync.OnceValue(func() []CodeInfo {
 	all := slices.Concat(
 		compileCodes,
+		lintCodes(),
 	)
 	slices.SortFunc(all, func(a, b CodeInfo) int { return strings.Compare(a.Code, b.Code) })
 	return all

@@ -13,6 +13,8 @@ type Service struct {
 	// KeepDenied are requests that change something for others, such as
 	// publishing: no policy should allow them unawares.
 	KeepDenied []Need `json:"keep_denied"`
+	// Policy is the ready-made policy for the service, "" for none.
+	Policy string `json:"policy,omitempty"`
 }
 
 // The levels of a need.
@@ -30,6 +32,10 @@ type Need struct {
 	Paths   []string `json:"paths"`
 	Level   string   `json:"level"`
 	Reason  string   `json:"reason"`
+	// Scheme is "http" where the service uses plain HTTP by default.
+	Scheme string `json:"scheme,omitempty"`
+	// EncodedSlash says that the service sends %2F inside a segment.
+	EncodedSlash bool `json:"encoded_slash,omitempty"`
 }
 
 var services = entries[Service]("services.json")

@@ -22,6 +22,7 @@ var files = map[string]any{
 	"sensitive.json":     &[]tables.SensitivePath{},
 	"helpers.json":       &[]tables.Helper{},
 	"hints.json":         &[]tables.Hint{},
+	"known.json":         &[]tables.Known{},
 	"services.json":      &[]tables.Service{},
 	"metadata.json":      &[]tables.MetadataAddress{},
 	"specialranges.json": &[]tables.Range{},
