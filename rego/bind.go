@@ -19,6 +19,8 @@ type indexed struct {
 	ordinals map[string]int
 	// passthrough holds the host patterns of passthrough rules by ordinal.
 	passthrough map[int]*regexp.Regexp
+	// shown holds the patterns of query keys that rules name.
+	shown map[string][]*regexp.Regexp
 }
 
 // index reads a policy's source map, or returns the one before if neither it nor
@@ -38,6 +40,9 @@ func (c *content) index(s *shared, name string, old *policy) (*indexed, error) {
 		return nil, unfit("the index of policy %q cannot be read: %v", name, err)
 	}
 	if x.passthrough, err = passthroughHosts(x.Rules); err != nil {
+		return nil, unfit("the index of policy %q: %v", name, err)
+	}
+	if x.shown, err = shownOf(x.Rules); err != nil {
 		return nil, unfit("the index of policy %q: %v", name, err)
 	}
 	for i := range x.Rules {

@@ -47,7 +47,12 @@ type index struct {
 	File  string       `json:"file"`
 	Line  int          `json:"line"`
 	Mode  schemas.Mode `json:"mode"`
+	Pipes bool         `json:"pipes"`
+	Files FileLists    `json:"files"`
 	Rules []rule       `json:"rules"`
+
+	Execution  bool `json:"execution"`
+	Restricted bool `json:"restricted"`
 }
 
 // written counts the rules that stand in the policy, not those that defaults
@@ -81,9 +86,15 @@ type rule struct {
 	Passthrough  bool         `json:"passthrough"`
 	WebSocket    bool         `json:"websocket"`
 	AllowPrivate []string     `json:"allow_private"`
+	Query        []queryKey   `json:"query"`
 
 	verdict string          // the message where the rule itself decides
 	source  *schemas.Source // nil for rules of tables
+}
+
+type queryKey struct {
+	Key   string   `json:"key"`
+	Match []string `json:"match"` // regular expressions of whole values
 }
 
 // decides is the code of a request that the rule matches.

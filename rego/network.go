@@ -71,7 +71,7 @@ func (g *Generation) nearMiss(p *policy, in *schemas.DecisionInput, near *ast.Te
 		byDefault := &rule{ID: schemas.RuleDefault, Where: "policy " + in.Policy}
 		return g.explain(in, byDefault, p.index.Mode, schemas.CodeHostNotInPolicy, func(key string) (string, bool) { return n.Host, key == "host" })
 	}
-	passed, ordinal, code, ok := nearOf(near)
+	passed, ordinal, code, place, ok := nearOf(near)
 	if !ok || ordinal >= len(p.index.Rules) {
 		return g.fail(in, schemas.CodePolicyError)
 	}
@@ -80,7 +80,12 @@ func (g *Generation) nearMiss(p *policy, in *schemas.DecisionInput, near *ast.Te
 	if passed >= 2 {
 		mode = r.Mode
 	}
-	return g.explain(in, r, mode, code, func(key string) (string, bool) { return missed(n, r, key) })
+	return g.explain(in, r, mode, code, func(key string) (string, bool) {
+		if key == "key" && place < len(r.Query) {
+			return r.Query[place].Key, true
+		}
+		return missed(n, r, key)
+	})
 }
 
 // missed gives the values that messages about a near miss may name.
@@ -111,20 +116,31 @@ func missed(n *schemas.NetworkInput, r *rule, key string) (string, bool) {
 	return "", false
 }
 
-// nearOf takes [-passed, ordinal, code] apart.
-func nearOf(t *ast.Term) (passed, ordinal int, code schemas.Code, ok bool) {
+// nearOf takes [-passed, ordinal, code] apart, or with the place of the query key
+// that failed, negative, at the end.
+func nearOf(t *ast.Term) (passed, ordinal int, code schemas.Code, place int, ok bool) {
 	a, isArray := t.Value.(*ast.Array)
-	if !isArray || a.Len() != 3 {
-		return 0, 0, "", false
+	if !isArray || a.Len() < 3 || a.Len() > 4 {
+		return 0, 0, "", 0, false
 	}
-	n, ok1 := a.Elem(0).Value.(ast.Number)
-	word, ok2 := a.Elem(2).Value.(ast.String)
-	ordinal, ok3 := intOf(a.Elem(1))
-	if !ok1 || !ok2 || !ok3 {
-		return 0, 0, "", false
+	if a.Len() == 4 {
+		if place, ok = negated(a.Elem(3)); !ok {
+			return 0, 0, "", 0, false
+		}
 	}
-	passed, ok = n.Int()
-	return -passed, ordinal, schemas.Code(word), ok
+	word, ok1 := a.Elem(2).Value.(ast.String)
+	ordinal, ok2 := intOf(a.Elem(1))
+	passed, ok3 := negated(a.Elem(0))
+	return passed, ordinal, schemas.Code(word), place, ok1 && ok2 && ok3
+}
+
+func negated(t *ast.Term) (int, bool) {
+	n, ok := t.Value.(ast.Number)
+	if !ok {
+		return 0, false
+	}
+	i, ok := n.Int()
+	return -i, ok && i <= 0
 }
 
 // decideWhole evaluates data.openshell.decision, as any OPA would.

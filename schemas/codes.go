@@ -84,7 +84,7 @@ var codeTable = []CodeInfo{
 	{CodeBinaryNotAllowed, 403, "binary not allowed", "{binary} may not use {where}", true, "A rule names the destination, but only for other programs, or the program is not known."},
 	{CodeMethodNotAllowed, 403, "{method} not allowed", "{method} is not in [{methods}] of {where}", true, "A rule names the destination, but not this method. Where the rule allows reading only, the log says readonly policy."},
 	{CodePathNotAllowed, 403, "path not allowed", "{path} matches no path of {where}", true, "A rule allows the method on this host, but not on this path."},
-	{CodeQueryNotAllowed, 403, "query not allowed", "the query does not match {where}", true, "A rule allows the path, but the query string does not satisfy it."},
+	{CodeQueryNotAllowed, 403, "query not allowed", "query key {key} is missing or does not match {where}", true, "A rule allows the path, but the query string does not satisfy it."},
 	{CodeWebSocketNotAllowed, 403, "websocket not allowed", "{where} does not allow WebSocket upgrades", true, "A rule allows the request, but not as a WebSocket upgrade."},
 	{CodeBlockedPath, 403, "blocked path", "{path} is blocked by {where}", true, "The path, or a directory above it, is in filesystem.blocked or is a well-known secret."},
 	{CodeNotWritable, 403, "not writable", "{path} is not writable under policy {policy}", true, "The path is in no writable entry, or a readonly entry covers it."},

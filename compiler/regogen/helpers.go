@@ -42,9 +42,10 @@ func (n *networkGen) binaryFunction(r *plan.NetworkRule, ordinal int) {
 	}
 }
 
-// allowQuery asks for every key, and every value of it to match.
-func (n *networkGen) allowQuery(r *plan.NetworkRule, _ int) body {
-	var out body
+// allowQuery asks for every key, and every value of it to match: one expression
+// for each.
+func allowQuery(r *plan.NetworkRule) []string {
+	var out []string
 	for _, q := range r.Query {
 		values := "input.network.query[" + quote(q.Key) + "]"
 		if q.AbsentOK {

@@ -21,7 +21,27 @@ type Index struct {
 	Limited    bool         `json:"limited"`    // or blocked_commands is
 	None       bool         `json:"none"`       // and empty
 	Carriers   bool         `json:"carriers"`
+	Pipes      bool         `json:"pipes"`      // a blocked command has several stages
+	Files      Files        `json:"files"`
 	Rules      []Rule       `json:"rules"` // by ordinal
+}
+
+// Files are the globs of a policy's file lists as text, in the order of the plan,
+// for who enforces them in the kernel beforehand.
+type Files struct {
+	Blocked       []string `json:"blocked"`
+	Sensitive     []string `json:"sensitive"`
+	SensitiveHome []string `json:"sensitive_home"` // relative to the sandbox's home
+	Readonly      []string `json:"readonly"`
+	Writable      []string `json:"writable"`
+	Baseline      []string `json:"baseline"`
+}
+
+// QueryKey is a key of a rule's query; a value that one of the expressions
+// matches whole is what the rule asks for.
+type QueryKey struct {
+	Key   string   `json:"key"`
+	Match []string `json:"match"` // regular expressions
 }
 
 // Rule is one entry of the source map.
@@ -44,6 +64,7 @@ type Rule struct {
 	HostRegex    string   `json:"host_regex,omitempty"` // of passthrough rules
 	WebSocket    bool     `json:"websocket,omitempty"`
 	AllowPrivate []string `json:"allow_private,omitempty"`
+	Query        []QueryKey `json:"query,omitempty"` // in the order of checks
 
 	// Command rules: the family an allowed pattern names.
 	Program string `json:"program,omitempty"`
@@ -56,6 +77,13 @@ func NewIndex(p *plan.Policy) Index {
 		Execution: p.Exec.Present, Restricted: p.Exec.Restricted,
 		Limited: p.Exec.Restricted || len(p.Exec.Blocked) > 0, None: p.Exec.None, Carriers: p.Exec.Carriers,
 		Rules: []Rule{},
+		Files: Files{
+			Blocked: texts(p.File.Blocked), Sensitive: texts(p.File.Sensitive), SensitiveHome: texts(p.File.SensitiveHome),
+			Readonly: texts(p.File.Readonly), Writable: texts(p.File.Writable), Baseline: texts(p.File.Baseline),
+		},
+	}
+	for _, r := range p.Exec.Blocked {
+		x.Pipes = x.Pipes || len(r.Stages) > 1
 	}
 	for _, l := range fileLists(&p.File) {
 		effect := "allow"
@@ -81,6 +109,14 @@ func NewIndex(p *plan.Policy) Index {
 		x.Rules = append(x.Rules, networkRule(&r, "allow"))
 	}
 	return x
+}
+
+func texts(rules []plan.PathRule) []string {
+	out := make([]string, len(rules))
+	for i, r := range rules {
+		out[i] = r.Glob.Source
+	}
+	return out
 }
 
 func newRule(o plan.Origin, effect string, mode schemas.Mode) Rule {
@@ -119,6 +155,13 @@ func networkRule(n *plan.NetworkRule, effect string) Rule {
 		ports[i] = strconv.Itoa(p)
 	}
 	r.Ports = strings.Join(ports, ", ")
+	for _, q := range n.Query {
+		key := QueryKey{Key: q.Key, Match: []string{}}
+		for _, g := range q.Match {
+			key.Match = append(key.Match, dialect{}.regex(g))
+		}
+		r.Query = append(r.Query, key)
+	}
 	for _, p := range n.AllowPrivate {
 		r.AllowPrivate = append(r.AllowPrivate, p.String())
 	}

@@ -34,7 +34,7 @@ var (
 // network generates two sets. hit holds the ordinals of the rules that match,
 // deny rules first, so that its minimum decides. near holds [-passed, ordinal,
 // code] for each allow rule's first failing check, so that its minimum is the
-// nearest miss.
+// nearest miss; of a query the place of the key that fails follows.
 func network(p *plan.Policy, base int) *module {
 	m := newModule(p.Name, "network")
 	m.define("hit", "near")
@@ -140,7 +140,9 @@ func (n *networkGen) allow(r *plan.NetworkRule, ordinal int) {
 		bodies = n.plain(bodies, ordinal)
 	} else {
 		bodies = n.then(bodies, n.slash(r), passedPath, ordinal, schemas.CodeBadRequest)
-		bodies = n.then(bodies, n.allowQuery(r, ordinal), passedSlash, ordinal, schemas.CodeQueryNotAllowed)
+		for i, check := range allowQuery(r) {
+			bodies = n.thenKey(bodies, check, i, ordinal)
+		}
 		if r.WebSocket != plan.True {
 			bodies = n.then(bodies, body{"input.network.websocket == false"}, passedQuery, ordinal, schemas.CodeWebSocketNotAllowed)
 		}
@@ -204,6 +206,22 @@ func (n *networkGen) then(bodies []body, check body, passed, ordinal int, code s
 		n.near(b, passed, ordinal, code)
 	}
 	return product(bodies, []body{check})
+}
+
+// thenKey appends the check of the query key with that place in the rule; the
+// near miss names the place, negative, so that the least names the key that
+// fails.
+func (n *networkGen) thenKey(bodies []body, check string, place, ordinal int) []body {
+	for _, b := range bodies {
+		key := "query" + strconv.Itoa(place) + strings.Join(b, ";")
+		if n.seen[key] {
+			continue
+		}
+		n.seen[key] = true
+		n.WriteByte('\n')
+		n.rule(fmt.Sprintf("near contains [%d, %d, %q, %d]", -passedSlash, ordinal, schemas.CodeQueryNotAllowed, -place), b)
+	}
+	return product(bodies, []body{{check}})
 }
 
 // near writes one near-miss head, unless a rule listed earlier has the same.

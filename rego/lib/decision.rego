@@ -47,7 +47,7 @@ lacking := "the input has no policy" if {
 	kind == "exec"
 	fields := {field |
 		some command in subject.commands
-		some field in required.command - object.keys(command)
+		some field in (required.command - object.keys(command))
 	}
 	count(fields) > 0
 } else := "the input has no command" if {

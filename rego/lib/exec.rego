@@ -74,10 +74,16 @@ loads_anything(path) if {
 # --- allowed patterns ---
 
 # refused is the decision for the first command that nothing allows.
-refused := refusal(commands[first]) if {
+refused := refusal(commands[first_refused])
+
+first_refused := min([i | some i, command in commands; not allowance(i, command)]) if {
 	index.restricted
-	first := min([i | some i, command in commands; not allowance(i, command)])
 }
+
+# denied_at is the command that brought a denial about.
+denied_at := culprit if {
+	count(blocked) > 0
+} else := first_refused
 
 refusal(command) := explain.by_default("default", "untrusted_program", {"program": command.path, "name": min(names)}) if {
 	names := {name |

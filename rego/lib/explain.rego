@@ -6,6 +6,8 @@
 #   both to the same words.
 package openshell.explain
 
+import data.openshell.exec
+
 index := data.openshell.index[input.policy]
 
 # by is a decision that a rule, given by its ordinal, brought about.
@@ -70,6 +72,8 @@ about := {"host": input.network.host, "method": input.network.method, "path": in
 	input.kind == "network"
 } else := {"host": "", "method": "", "path": input.file.path, "program": ""} if {
 	input.kind == "file"
+} else := {"host": "", "method": "", "path": "", "program": input.exec.commands[exec.denied_at].named} if {
+	input.kind == "exec"
 } else := {"host": "", "method": "", "path": "", "program": input.exec.commands[0].named} if {
 	input.kind == "exec"
 }

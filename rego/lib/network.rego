@@ -35,9 +35,15 @@ near_miss := object.union(explain.by(near[1], near[2], values), {"mode": mode}) 
 		"binary": opened_by,
 		"ports": object.get(rule, ["ports"], ""),
 		"methods": object.get(rule, ["methods"], ""),
+		"key": missed_key(near, rule),
 		"detail": sprintf("the path holds %%2F, which %s does not take; it needs encoded_slash: allow", [rule.where]),
 	}
 }
+
+# missed_key is the query key that the near miss is about.
+missed_key(miss, rule) := rule.query[place].key if {
+	place := abs(miss[3])
+} else := ""
 
 near_mode(passed, rule) := rule.mode if {
 	passed <= -2
