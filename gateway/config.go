@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type Config struct {
 	StateDir string   `yaml:"state_dir"`
 	CA       CA       `yaml:"ca"`
 	Audit    Audit    `yaml:"audit"`
+	Admin    AdminAPI `yaml:"admin"`
 
 	// DenyConnect says where a CONNECT to a host that no rule names is denied:
 	// inside the tunnel, where clients show the reason, or plain.
@@ -29,13 +31,37 @@ type Config struct {
 	AllowLoopback bool                    `yaml:"allow_loopback"`
 	Resolve       map[string][]netip.Addr `yaml:"resolve"`
 	UpstreamRoots string                  `yaml:"upstream_roots"` // PEM file
+	UpstreamProxy UpstreamProxy           `yaml:"upstream_proxy"`
+	Identity      Identity                `yaml:"identity"`
 	Limits        Limits                  `yaml:"limits"`
 }
+
+// Identity says which evidence of who connects counts.
+type Identity struct {
+	// Require is the evidence that a request must bring: any, token, source, or
+	// both (token and source). A socket of the sandbox's own always suffices.
+	Require string `yaml:"require"`
+	// TrustedUIDs are users that no sandboxed process can be. Of a process that
+	// connects a Unix socket as one of them, /proc tells the program.
+	TrustedUIDs []uint32 `yaml:"trusted_uids"`
+}
+
+// The values of Identity.Require.
+const (
+	RequireAny    = "any"
+	RequireToken  = "token"
+	RequireSource = "source"
+	RequireBoth   = "both"
+)
 
 // Listen are the listeners' addresses.
 type Listen struct {
 	Proxy string `yaml:"proxy"` // host:port
-	Admin string `yaml:"admin"` // host:port on loopback, or unix:/path
+	// SOCKS is where SOCKS 5 is spoken, host:port; "" nowhere.
+	SOCKS string `yaml:"socks"`
+	// Transparent is where connections are redirected to, host:port; "" nowhere.
+	Transparent string `yaml:"transparent"`
+	Admin       string `yaml:"admin"` // host:port on loopback, or unix:/path
 }
 
 // CA says where the certificate authority is: a folder in which one is made at
@@ -56,12 +82,19 @@ type Audit struct {
 type Limits struct {
 	Connections           int           `yaml:"connections"`             // in all
 	ConnectionsPerSandbox int           `yaml:"connections_per_sandbox"` // tunnels count
-	NewNamesPerMinute     int           `yaml:"new_names_per_minute"`    // leaves for unlisted hosts, per sandbox
+	TunnelsPerSandbox     int           `yaml:"tunnels_per_sandbox"`
+	HandshakesPerSandbox  int           `yaml:"handshakes_per_sandbox"` // at once; further ones wait
+	RequestsPerSecond     int           `yaml:"requests_per_second"`    // per sandbox; 0: any
+	RequestBurst          int           `yaml:"request_burst"`          // at once; 0: as many as in a second
+	BytesPerSecond        int           `yaml:"bytes_per_second"`       // bodies and tunnels, both ways, per sandbox; 0: any
+	RequestsAtOnce        int           `yaml:"requests_at_once"`       // worked on before sandboxes take turns; 0: 4 a processor
+	NewNamesPerMinute     int           `yaml:"new_names_per_minute"`   // leaves for unlisted hosts, per sandbox
 	HeaderBytes           int           `yaml:"header_bytes"`
 	HeaderTimeout         time.Duration `yaml:"header_timeout"`
 	HandshakeTimeout      time.Duration `yaml:"handshake_timeout"`
 	BodyTimeout           time.Duration `yaml:"body_timeout"` // for each piece
 	IdleTimeout           time.Duration `yaml:"idle_timeout"`
+	DrainDelay            time.Duration `yaml:"drain_delay"` // served on, while /readyz says no
 	DrainTimeout          time.Duration `yaml:"drain_timeout"`
 }
 
@@ -76,9 +109,12 @@ func DefaultConfig() Config {
 	return Config{
 		Listen:      Listen{Proxy: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},
 		DenyConnect: DenyInside,
+		Identity:    Identity{Require: RequireAny},
 		Limits: Limits{
 			Connections:           4096,
 			ConnectionsPerSandbox: 256,
+			TunnelsPerSandbox:     256,
+			HandshakesPerSandbox:  16,
 			NewNamesPerMinute:     60,
 			HeaderBytes:           64 << 10,
 			HeaderTimeout:         10 * time.Second,
@@ -133,14 +169,23 @@ func (c *Config) Validate() error {
 	switch {
 	case c.DenyConnect != DenyInside && c.DenyConnect != DenyPlain:
 		return fmt.Errorf("configuration: deny_connect is %q, not %q or %q", c.DenyConnect, DenyInside, DenyPlain)
+	case !slices.Contains([]string{RequireAny, RequireToken, RequireSource, RequireBoth}, c.Identity.Require):
+		return fmt.Errorf("configuration: identity.require is %q, not any, token, source or both", c.Identity.Require)
 	case (c.CA.Cert == "") != (c.CA.Key == ""):
 		return errors.New("configuration: ca.cert and ca.key go together")
 	case c.CA.Cert != "" && c.CA.Dir != "":
 		return errors.New("configuration: ca.dir and ca.cert exclude each other")
 	case c.Limits.Connections < 1 || c.Limits.ConnectionsPerSandbox < 1 || c.Limits.HeaderBytes < 1024:
 		return errors.New("configuration: limits.connections and connections_per_sandbox are at least 1, header_bytes at least 1024")
+	case c.Limits.TunnelsPerSandbox < 1 || c.Limits.HandshakesPerSandbox < 1:
+		return errors.New("configuration: limits.tunnels_per_sandbox and handshakes_per_sandbox are at least 1")
+	case c.Limits.RequestsPerSecond < 0 || c.Limits.RequestBurst < 0 || c.Limits.BytesPerSecond < 0 || c.Limits.RequestsAtOnce < 0:
+		return errors.New("configuration: limits.requests_per_second, request_burst, bytes_per_second and requests_at_once are 0 or more")
 	case c.Limits.HeaderTimeout <= 0 || c.Limits.HandshakeTimeout <= 0 || c.Limits.BodyTimeout <= 0 || c.Limits.IdleTimeout <= 0:
 		return errors.New("configuration: time-outs are positive")
+	}
+	if err := c.Admin.validate(); err != nil {
+		return err
 	}
 	for name := range c.Resolve {
 		if name != strings.ToLower(name) || strings.HasSuffix(name, ".") {

@@ -23,41 +23,65 @@ func (ex *exchange) serveConnect(cc *clientConn) {
 		return
 	}
 	ex.dest = destination{Scheme: "https", Host: host, Port: port}
-	named := ex.gen.Destinations(ex.box.Policy)
-	t := &tunnel{g: ex.g, conn: cc, box: ex.box, dest: ex.dest, listed: named.Names(host)}
-	t.refused = !t.listed
-	_, t.passthrough = named.Passthrough(host, port)
-	if !named.Port(port) || t.refused && ex.g.cfg.DenyConnect == DenyPlain {
-		ex.denyConnect(t)
+	t := ex.newTunnel(cc)
+	if code, detail := ex.mayOpen(t); code != "" {
+		ex.refuse(code, detail)
+		return
+	}
+	if !ex.admitsTunnel(t) {
+		ex.deny(ex.statusOf(ex.decision.Code))
 		return
 	}
 	ex.openTunnel(t)
 }
 
-// denyConnect answers the CONNECT itself with the decision on a GET of "/",
-// which says what the destination lacks. In audit mode what is inside is decided
-// as if a rule named the destination.
-func (ex *exchange) denyConnect(t *tunnel) {
-	if err := ex.decideConnect(); err != nil {
-		ex.refuseError(err)
-		return
+// newTunnel notes what the rules say of a destination.
+func (ex *exchange) newTunnel(cc *clientConn) *tunnel {
+	named := ex.gen.Destinations(ex.box.Policy)
+	t := &tunnel{
+		g: ex.g, conn: cc, box: ex.box, peer: ex.peer, dest: ex.dest,
+		listed: named.Names(ex.dest.Host), anyPort: !named.Port(ex.dest.Port),
 	}
-	if !ex.decision.Allow && ex.decision.Passes() {
-		ex.openTunnel(t)
-		return
+	t.refused = !t.listed
+	_, t.passthrough = named.Passthrough(ex.dest.Host, ex.dest.Port)
+	return t
+}
+
+// mayOpen holds the sandbox to its limits; the code is "" within them.
+func (ex *exchange) mayOpen(t *tunnel) (schemas.Code, string) {
+	switch {
+	case !ex.g.tenants.of(ex.box.ID).mayAsk():
+		return schemas.CodeLimitExceeded, tooManyRequests
+	case !t.conn.becomeTunnel():
+		return schemas.CodeLimitExceeded, "the sandbox holds as many tunnels as it may"
+	}
+	return "", ""
+}
+
+// admitsTunnel tells whether what is asked inside gets to be decided. Where it
+// does not, the decision is that on a GET of "/", which says what the destination
+// lacks. In audit mode what is inside is decided as if a rule named the
+// destination.
+func (ex *exchange) admitsTunnel(t *tunnel) bool {
+	if !t.anyPort && (!t.refused || ex.g.cfg.DenyConnect != DenyPlain) {
+		return true
+	}
+	if err := ex.decideConnect(); err != nil {
+		ex.setError(err)
+		return false
 	}
 	if ex.decision.Allow { // a new rule came between; the next try will see it
 		ex.setRefusal(schemas.CodePortNotAllowed, "no rule names this port")
 	}
-	ex.deny(ex.decision.Code.Info().Status)
+	return ex.decision.Passes()
 }
 
 // decideConnect decides a destination whose requests cannot be seen. It is
 // recorded as the CONNECT that it is.
 func (ex *exchange) decideConnect() error {
-	c, err := canon.Network(canon.Request{
-		Method: http.MethodGet, Scheme: ex.dest.Scheme, Host: ex.dest.Host, Port: ex.dest.Port, RawPath: "/",
-	})
+	in := canon.Request{Method: http.MethodGet, Scheme: ex.dest.Scheme, Host: ex.dest.Host, Port: ex.dest.Port, RawPath: "/"}
+	ex.peer.fill(&in)
+	c, err := canon.Network(in)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,15 @@ type clientConn struct {
 	set    *connSet
 	socket string // id of the sandbox whose own listener accepted it, or ""
 
+	attested bool // peer was stated by the sandbox's supervisor
+	peer     Peer
+	peerOnce sync.Once
+
 	waiting *list.Element // in set.waiting, until it is known whose it is
 
 	mu      sync.Mutex
 	sandbox string // whose it is, once a request said so
+	tunnel  bool   // counts as one of the sandbox's tunnels
 	closed  bool
 	onClose []func()
 }
@@ -28,14 +33,17 @@ type connSet struct {
 	mu        sync.Mutex
 	max       int
 	perID     int
+	perTunnel int            // most tunnels of one sandbox
+	tunnels   map[string]int // by sandbox
 	all       map[*clientConn]struct{}
 	waiting   list.List // those that have not said whose they are, the oldest first
 	bySandbox map[string]map[*clientConn]struct{}
+	ended     func(sandbox string) // called when a sandbox has ended
 }
 
-func newConnSet(max, perSandbox int) *connSet {
+func newConnSet(l Limits) *connSet {
 	return &connSet{
-		max: max, perID: perSandbox,
+		max: l.Connections, perID: l.ConnectionsPerSandbox, perTunnel: l.TunnelsPerSandbox, tunnels: map[string]int{},
 		all: map[*clientConn]struct{}{}, bySandbox: map[string]map[*clientConn]struct{}{},
 	}
 }
@@ -108,6 +116,25 @@ func (c *clientConn) claim(sandbox string) (ok, full bool) {
 	return true, false
 }
 
+// becomeTunnel counts a claimed connection as a tunnel; it returns false when its
+// sandbox holds as many as it may.
+func (c *clientConn) becomeTunnel() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.tunnel {
+		return !c.closed
+	}
+	s := c.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tunnels[c.sandbox] >= s.perTunnel {
+		return false
+	}
+	s.tunnels[c.sandbox]++
+	c.tunnel = true
+	return true
+}
+
 // whenClosed calls fn once the connection is closed, at once if it is.
 func (c *clientConn) whenClosed(fn func()) {
 	c.mu.Lock()
@@ -125,24 +152,29 @@ func (c *clientConn) whenClosed(fn func()) {
 func (c *clientConn) Close() error {
 	err := c.Conn.Close()
 	c.mu.Lock()
-	fns, sandbox := c.onClose, c.sandbox
+	fns, sandbox, tunnel := c.onClose, c.sandbox, c.tunnel
 	again := c.closed
 	c.closed, c.onClose = true, nil
 	c.mu.Unlock()
 	if again {
 		return err
 	}
-	c.set.remove(c, sandbox)
+	c.set.remove(c, sandbox, tunnel)
 	for _, fn := range fns {
 		fn()
 	}
 	return err
 }
 
-func (s *connSet) remove(c *clientConn, sandbox string) {
+func (s *connSet) remove(c *clientConn, sandbox string, tunnel bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(c)
+	if tunnel {
+		if s.tunnels[sandbox]--; s.tunnels[sandbox] == 0 {
+			delete(s.tunnels, sandbox)
+		}
+	}
 	if mine := s.bySandbox[sandbox]; mine != nil {
 		delete(mine, c)
 		if len(mine) == 0 {
@@ -156,6 +188,7 @@ func (s *connSet) closeSandbox(sandbox string) {
 	for _, c := range s.of(sandbox) {
 		c.Close()
 	}
+	s.ended(sandbox)
 }
 
 // waitEmpty waits until every connection is closed or the context ends: HTTP/2

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net/http"
 
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
@@ -29,11 +30,19 @@ type Deps struct {
 	// Apply stores a policy's YAML where Compile will find it, or changes
 	// nothing and returns an *adminapi.Error. Nil refuses PUT /v1/policies.
 	Apply func(ctx context.Context, name string, yaml []byte) (adminapi.Applied, error)
+	// Delete removes a policy that Apply stored, or changes nothing and returns an
+	// *adminapi.Error. Nil refuses DELETE /v1/policies.
+	Delete func(ctx context.Context, name string) (adminapi.Applied, error)
+	// Bundles serves GET /bundles/{name}. Nil serves none.
+	Bundles http.Handler
 	// Compare says in words what changes for a sandbox that goes from one policy
 	// to another. Nil says nothing.
 	Compare func(ctx context.Context, from, to string) ([]string, error)
 	// Source returns a policy's YAML. Nil has none.
 	Source func(name string) (string, bool)
+
+	Peers   Peers   // who opened a connection; nil: nobody knows
+	Sources Sources // whose an address is; nil: nobody knows
 
 	Engine Engine       // nil: OPA
 	Audit  Recorder     // nil: the file that Config names

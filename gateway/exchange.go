@@ -30,6 +30,7 @@ type exchange struct {
 	id    string // decision id
 	start time.Time
 	box   adminapi.Sandbox // the zero value is nobody
+	peer  Peer             // the program that asks
 	gen   Generation
 	dest  destination
 
@@ -61,6 +62,13 @@ func hostPort(host string, port int) string { return net.JoinHostPort(host, strc
 // serve decides a request for ex.dest and forwards or refuses it. The target is
 // the path with the query, as the client wrote it.
 func (ex *exchange) serve(target string) {
+	if !ex.g.tenants.of(ex.box.ID).mayAsk() {
+		ex.input.Path, _, _ = strings.Cut(target, "?")
+		ex.refuse(schemas.CodeLimitExceeded, tooManyRequests)
+		return
+	}
+	turn := ex.g.turns.take(ex.box.ID)
+	defer ex.g.turns.give(turn)
 	c, ws, err := ex.canonical(target)
 	if err != nil {
 		path, _, _ := strings.Cut(target, "?")
@@ -86,10 +94,12 @@ func (ex *exchange) canonical(target string) (*canon.Canonical, bool, error) {
 		return nil, false, m
 	}
 	path, query, _ := strings.Cut(target, "?")
-	c, err := canon.Network(canon.Request{
+	in := canon.Request{
 		Method: ex.r.Method, Scheme: ex.dest.Scheme, Host: ex.dest.Host, Port: ex.dest.Port,
 		RawPath: path, RawQuery: query, WebSocket: ws, ContentLength: ex.r.ContentLength, Overrides: methods,
-	})
+	}
+	ex.peer.fill(&in)
+	c, err := canon.Network(in)
 	return c, ws, err
 }
 
@@ -133,7 +143,11 @@ func (ex *exchange) statusOf(code schemas.Code) int {
 }
 
 // refuseError denies what could not be made canonical.
-func (ex *exchange) refuseError(err error) {
+func (ex *exchange) refuseError(err error) { ex.deny(ex.setError(err)) }
+
+// setError makes an error of the canonical form the decision, and returns the
+// status that says so.
+func (ex *exchange) setError(err error) int {
 	code, status := schemas.CodeBadRequest, 0
 	var m *misread
 	var c *canon.Error
@@ -147,13 +161,13 @@ func (ex *exchange) refuseError(err error) {
 	if status == 0 {
 		status = ex.statusOf(code)
 	}
-	ex.deny(status)
+	return status
 }
 
 // refuseFault answers for the request that the head scanner held back.
 func (ex *exchange) refuseFault(f *head.Fault) {
 	ex.input = schemas.NetworkInput{Method: f.Method}
-	if ex.tunnel != nil {
+	if ex.tunnel != nil && ex.tunnel.dest.Host != "" {
 		ex.dest = ex.tunnel.dest
 		ex.input.Path, _, _ = strings.Cut(pathOf(f.Target), "?")
 	} else if host, port, err := authorityOf(f.Host, "http"); err == nil {

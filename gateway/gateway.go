@@ -47,14 +47,20 @@ type Gateway struct {
 	proxy     *goproxy.ProxyHttpServer
 	inner     *innerServer
 	outer     *http.Server
+	outerFeed *connFeed
 	admin     *http.Server
 	conns     *connSet
+	tenants   *tenants
+	turns     *turns
 	held      holds
 	tunnels   sync.WaitGroup
 	base      context.Context // ends when draining ends
 	stop      context.CancelFunc
+	work      context.Context // of dials and handshakes, which end before
+	endWork   context.CancelFunc
 
 	proxyLn, adminLn net.Listener
+	others           map[string]net.Listener // by what they speak: socks, transparent
 	adminToken       string
 	socketsMu        sync.Mutex
 	sockets          map[string]net.Listener
@@ -76,6 +82,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.base, g.stop = context.WithCancel(context.Background())
+	g.work, g.endWork = context.WithCancel(g.base)
 	for _, step := range []func() error{g.openState, g.openTLS, g.openUpstream, g.openServers} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, g.close())
@@ -99,7 +106,10 @@ func (g *Gateway) openState() (err error) {
 	if g.adminToken, err = loadToken(g.cfg.AdminTokenFile()); err != nil {
 		return err
 	}
-	g.conns = newConnSet(g.cfg.Limits.Connections, g.cfg.Limits.ConnectionsPerSandbox)
+	g.conns = newConnSet(g.cfg.Limits)
+	g.tenants = newTenants(g.cfg.Limits)
+	g.conns.ended = g.tenants.drop
+	g.turns = newTurns(g.cfg.Limits.requestsAtOnce())
 	g.minting = newRates(g.cfg.Limits.NewNamesPerMinute)
 	g.metrics = newMetrics()
 	if g.engine = g.deps.Engine; g.engine == nil {
@@ -140,15 +150,18 @@ func (g *Gateway) openUpstream() (err error) {
 	if err != nil {
 		return err
 	}
-	if g.upstreams, err = newUpstreams(g.guard, g.cfg.UpstreamRoots); err != nil {
+	if g.upstreams, err = newUpstreams(g.guard, g.cfg.UpstreamRoots, g.cfg.UpstreamProxy); err != nil {
 		return err
+	}
+	if g.cfg.UpstreamProxy.ParentResolves {
+		g.log.Warn("upstream_proxy.parent_resolves: names are resolved by the parent, and the dial guard checks none of their addresses")
 	}
 	g.proxy = g.newProxy()
 	return nil
 }
 
 func (g *Gateway) openServers() error {
-	g.outer, g.admin = g.outerServer(), g.adminServer()
+	g.outer, g.admin, g.outerFeed = g.outerServer(), g.adminServer(), newConnFeed()
 	g.metrics.gauges(g)
 	if _, err := g.Reload(g.base); err != nil {
 		return err
@@ -168,7 +181,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		}()
 	}
 	serve(func() error { return g.serveProxy(&proxyListener{Listener: g.proxyLn, g: g}) })
+	serve(func() error { return g.serveProxy(g.outerFeed) })
 	serve(func() error { return g.inner.server.Serve(g.inner) })
+	g.serveOthers()
 	serve(func() error { return g.admin.Serve(g.adminLn) })
 	serve(func() error { return g.watch(g.base) })
 	go g.rotate(g.base)
@@ -200,16 +215,22 @@ func (g *Gateway) rotate(ctx context.Context) {
 	}
 }
 
+// drain says at once that the gateway is not ready, goes on for limits.drain_delay
+// so that who balances load can see it, and then takes nothing new. What is under
+// way, tunnels included, has limits.drain_timeout to end.
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
+	time.Sleep(g.cfg.Limits.DrainDelay)
+	g.closeListeners()
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.Limits.DrainTimeout)
 	defer cancel()
-	err := errors.Join(g.outer.Shutdown(ctx), g.inner.server.Shutdown(ctx))
+	err := g.shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		g.log.Warn("requests were cut off", "after", g.cfg.Limits.DrainTimeout)
 		err = nil
 	}
 	g.conns.waitEmpty(ctx)
+	g.endWork()
 	g.conns.closeAll()
 	_ = g.outer.Close()
 	_ = g.inner.server.Close()
@@ -218,19 +239,42 @@ func (g *Gateway) drain() error {
 	return errors.Join(err, g.close())
 }
 
-// close lets go of what New opened.
-func (g *Gateway) close() error {
-	g.stop()
-	for _, l := range []net.Listener{g.proxyLn, g.adminLn} {
+// shutdown lets both servers end side by side: requests in tunnels must not lose
+// their time to those outside.
+func (g *Gateway) shutdown(ctx context.Context) error {
+	outer := make(chan error, 1)
+	go func() { outer <- g.outer.Shutdown(ctx) }()
+	err := errors.Join(g.inner.server.Shutdown(ctx), <-outer)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return nil // by closeListeners
+	}
+	return err
+}
+
+// closeListeners ends every way in but the admin API.
+func (g *Gateway) closeListeners() {
+	for _, l := range []net.Listener{g.proxyLn, g.others[speaksSOCKS], g.others[speaksAnything]} {
 		if l != nil {
 			_ = l.Close()
 		}
 	}
 	g.socketsMu.Lock()
+	defer g.socketsMu.Unlock()
 	for _, l := range g.sockets {
 		_ = l.Close()
 	}
-	g.socketsMu.Unlock()
+}
+
+// close lets go of what New opened.
+func (g *Gateway) close() error {
+	g.stop()
+	g.closeListeners()
+	if g.adminLn != nil {
+		_ = g.adminLn.Close()
+	}
 	if g.upstreams != nil {
 		g.upstreams.retire()
 	}

@@ -31,7 +31,11 @@ func TestH01_NoIdentity(t *testing.T) {
 			w := newWorld(t)
 			field := field(w.box)
 			resp, body := exchange(t, w.dial(), "GET", "CONNECT "+w.api()+" HTTP/1.1\r\nHost: "+w.api()+"\r\n"+field+"\r\n")
-			w.denied(resp, body, 407, schemas.CodeUnknownSandbox)
+			want := schemas.CodeUnknownSandbox
+			if field == "" {
+				want = schemas.CodeIdentityRequired // a challenge, which is no violation
+			}
+			w.denied(resp, body, 407, want)
 			if resp.Header.Get("Proxy-Authenticate") == "" {
 				t.Error("no Proxy-Authenticate")
 			}

@@ -1,12 +1,11 @@
 package gateway
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
-	"sync"
 
+	"github.com/openshell-policy/openshell/gateway/h2"
 	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -15,15 +14,13 @@ import (
 // fed through a listener that is a channel. A server per tunnel would never
 // return and leak.
 type innerServer struct {
+	*connFeed
 	g      *Gateway
 	server *http.Server
-	conns  chan net.Conn
-	done   chan struct{}
-	once   sync.Once
 }
 
 func newInnerServer(g *Gateway) *innerServer {
-	s := &innerServer{g: g, conns: make(chan net.Conn), done: make(chan struct{})}
+	s := &innerServer{connFeed: newConnFeed(), g: g}
 	s.server = &http.Server{
 		Handler:           g.recovered(readingRest(http.HandlerFunc(g.serveInner))),
 		ConnContext:       connContext,
@@ -31,52 +28,30 @@ func newInnerServer(g *Gateway) *innerServer {
 		IdleTimeout:       g.cfg.Limits.IdleTimeout,
 		MaxHeaderBytes:    g.cfg.Limits.HeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
+		Protocols:         new(http.Protocols),
 		ErrorLog:          g.serverLog(),
 
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" by itself
 	}
+	// HTTP/2 comes without TLS to this server, from under which the watched
+	// connection was put.
+	s.server.Protocols.SetHTTP1(true)
+	s.server.Protocols.SetUnencryptedHTTP2(true)
 	return s
 }
 
 // protocols are what TLS offers to clients. The handlers assume no version.
 func (s *innerServer) protocols() []string { return []string{"h2", "http/1.1"} }
 
-// serve hands a connection to the server, which closes it. net/http takes HTTP/2
-// from a *tls.Conn only; for HTTP/1 the head scanner goes over it.
-func (s *innerServer) serve(c net.Conn, t *tunnel) {
-	if tc, ok := c.(*tls.Conn); !ok || tc.ConnectionState().NegotiatedProtocol != "h2" {
-		c = head.NewConn(c, t.innerOptions())
+// serve hands a connection to the server, which closes it. What is read of
+// requests is looked at first: the heads of HTTP/1, the frames of HTTP/2.
+func (s *innerServer) serve(c net.Conn, t *tunnel, protocol string) {
+	if protocol == "h2" {
+		s.give(h2.NewConn(c, t.frameOptions()))
+		return
 	}
-	select {
-	case s.conns <- c:
-	case <-s.done:
-		c.Close()
-	}
+	s.give(head.NewConn(c, t.innerOptions()))
 }
-
-// Accept returns the next tunnel.
-func (s *innerServer) Accept() (net.Conn, error) {
-	select {
-	case c := <-s.conns:
-		return c, nil
-	case <-s.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close ends Accept.
-func (s *innerServer) Close() error {
-	s.once.Do(func() { close(s.done) })
-	return nil
-}
-
-// Addr names the listener in messages.
-func (s *innerServer) Addr() net.Addr { return innerAddr{} }
-
-type innerAddr struct{}
-
-func (innerAddr) Network() string { return "tunnel" }
-func (innerAddr) String() string  { return "tunnel" }
 
 // tunnelOf returns the tunnel of a request.
 func tunnelOf(r *http.Request) *tunnel {
@@ -84,8 +59,9 @@ func tunnelOf(r *http.Request) *tunnel {
 	case *head.Conn:
 		t, _ := c.Owner().(*tunnel)
 		return t
-	case *tls.Conn:
-		return c.NetConn().(*leafConn).t
+	case *h2.Conn:
+		t, _ := c.Owner().(*tunnel)
+		return t
 	}
 	return nil
 }
@@ -93,8 +69,11 @@ func tunnelOf(r *http.Request) *tunnel {
 // serveInner decides one request inside a tunnel.
 func (g *Gateway) serveInner(w http.ResponseWriter, r *http.Request) {
 	t := tunnelOf(r)
+	if c, ok := r.Context().Value(connKey{}).(*h2.Conn); ok {
+		c.Handled()
+	}
 	ex := g.newExchange(w, r, t)
-	ex.dest = t.dest
+	ex.dest, ex.peer = t.dest, t.peer
 	box, ok := g.registry.Running(t.box.ID)
 	if ex.box = box; !ok {
 		ex.box = t.box
@@ -111,9 +90,12 @@ func (g *Gateway) serveInner(w http.ResponseWriter, r *http.Request) {
 	}
 	ex.input.Path = r.URL.Path
 	m := checkStrict(r)
+	if m == nil {
+		ex.dest, m = t.destinationOf(r)
+	}
 	target := ""
 	if m == nil {
-		target, m = innerTarget(r, t.dest)
+		target, m = innerTarget(r, ex.dest)
 	}
 	if m != nil {
 		ex.refuseError(m)

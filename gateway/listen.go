@@ -3,11 +3,12 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/schemas"
@@ -27,19 +28,16 @@ func (l *proxyListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		cc, ok := l.g.conns.add(c, l.socket)
-		if !ok {
-			c.Close()
-			l.g.metrics.refusedConns.Inc()
-			continue
+		if cc, ok := l.g.admit(c, l.socket); ok {
+			return l.g.readStrictly(cc, cc), nil
 		}
-		return l.g.readStrictly(cc), nil
 	}
 }
 
-// readStrictly puts the head scanner over an accepted connection.
-func (g *Gateway) readStrictly(cc *clientConn) *head.Conn {
-	return head.NewConn(cc, head.Options{
+// readStrictly puts the head scanner over an accepted connection, or over what
+// replays its first bytes.
+func (g *Gateway) readStrictly(c net.Conn, cc *clientConn) *head.Conn {
+	return head.NewConn(c, head.Options{
 		MaxBytes: g.cfg.Limits.HeaderBytes,
 		Timeout:  g.cfg.Limits.HeaderTimeout,
 		Owner:    cc,
@@ -56,34 +54,21 @@ func (g *Gateway) listenAll() error {
 	if g.proxyLn, err = net.Listen("tcp", g.cfg.Listen.Proxy); err != nil {
 		return fmt.Errorf("proxy listener: %w", err)
 	}
-	if g.adminLn, err = listenAdmin(g.cfg.Listen.Admin); err != nil {
+	if g.adminLn, err = listenAdmin(g.cfg.Listen.Admin, g.cfg.Admin); err != nil {
 		g.proxyLn.Close()
 		return fmt.Errorf("admin listener: %w", err)
 	}
+	if err := g.listenOthers(); err != nil {
+		return errors.Join(err, g.proxyLn.Close(), g.adminLn.Close())
+	}
 	var own []netip.AddrPort
-	for _, l := range []net.Listener{g.proxyLn, g.adminLn} {
+	for _, l := range append([]net.Listener{g.proxyLn, g.adminLn}, slices.Collect(maps.Values(g.others))...) {
 		if ap, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
 			own = append(own, ap)
 		}
 	}
 	g.guard.SetListeners(own)
 	return nil
-}
-
-// listenAdmin listens on a Unix socket with mode 0600 or on a loopback address:
-// the admin API is not for the network.
-func listenAdmin(address string) (net.Listener, error) {
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return listenSocket(path)
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("%q is not a loopback address", address)
-	}
-	return net.Listen("tcp", address)
 }
 
 // listenSocket makes a socket that only this user can connect to. One left by a
@@ -125,16 +110,18 @@ func (g *Gateway) openSocket(id string) (string, error) {
 		err := g.serveProxy(&proxyListener{Listener: l, g: g, socket: id})
 		g.log.Debug("socket closed", "sandbox", id, "reason", err)
 	}()
-	return path, nil
+	return path, g.openAttested(id, path)
 }
 
 // closeSocket ends a sandbox's own listener, if it has one.
 func (g *Gateway) closeSocket(id string) {
 	g.socketsMu.Lock()
 	defer g.socketsMu.Unlock()
-	if l := g.sockets[id]; l != nil {
-		l.Close()
-		delete(g.sockets, id)
+	for _, name := range []string{id, id + AttestedSuffix} {
+		if l := g.sockets[name]; l != nil {
+			l.Close()
+			delete(g.sockets, name)
+		}
 	}
 }
 

@@ -49,6 +49,9 @@ func (g *Gateway) serveOuter(w http.ResponseWriter, r *http.Request) {
 	}
 	box, code := g.identify(cc, r)
 	ex.box = box
+	if code == "" {
+		ex.peer = g.peerOf(cc)
+	}
 	if code != "" {
 		ex.setTarget(r.RequestURI)
 		ex.refuse(code, refusalDetail(code))
@@ -70,7 +73,7 @@ func refusalDetail(code schemas.Code) string {
 	switch code {
 	case schemas.CodeLimitExceeded:
 		return "the sandbox holds as many connections as it may"
-	case schemas.CodeUnknownSandbox, schemas.CodeIdentityMismatch:
+	case schemas.CodeUnknownSandbox, schemas.CodeIdentityMismatch, schemas.CodeIdentityRequired:
 		return code.Info().Template
 	}
 	return ""

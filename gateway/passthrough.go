@@ -31,7 +31,7 @@ func (t *tunnel) splice(h hello.Hello) {
 	case !t.checkName(h):
 		return
 	}
-	ex := &exchange{g: t.g, r: connectRequest, id: newID(), start: time.Now(), gen: t.g.engine.Current(), dest: t.dest, tunnel: t, box: t.box}
+	ex := &exchange{g: t.g, r: connectRequest, id: newID(), start: time.Now(), gen: t.g.engine.Current(), dest: t.dest, tunnel: t, box: t.box, peer: t.peer}
 	if s, ok := t.g.registry.Running(t.box.ID); ok {
 		ex.box = s
 	}
@@ -46,8 +46,8 @@ func (t *tunnel) splice(h hello.Hello) {
 // join dials, records and copies both ways until one side ends.
 func (ex *exchange) join(client net.Conn) {
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ex.g.base, 30*time.Second)
-	up, err := ex.g.guard.Dial(ctx, ex.dest.Host, ex.dest.Port, ex.permit())
+	ctx, cancel := context.WithTimeout(ex.g.work, 30*time.Second)
+	up, err := ex.g.upstreams.dial(ctx, ex.dest.Host, ex.dest.Port, ex.permit())
 	cancel()
 	var refused *guard.Refused
 	if errors.As(err, &refused) {
@@ -64,20 +64,21 @@ func (ex *exchange) join(client net.Conn) {
 		return
 	}
 	defer ex.hold(func() { client.Close(); up.Close() })()
-	ex.recordOutcome(schemas.Outcome{Bytes: copyBoth(client, up)})
+	n := ex.g.tenants.of(ex.box.ID)
+	ex.recordOutcome(schemas.Outcome{Bytes: copyBoth(client, up, n.slowedConn(ex.g.work, client), n.slowedConn(ex.g.work, up))})
 }
 
 // copyBoth copies until one direction ends, then closes both, and returns the
-// bytes that came from upstream.
-func copyBoth(client, up net.Conn) int64 {
+// bytes that came from upstream. fromClient and fromUp read from the two.
+func copyBoth(client, up net.Conn, fromClient, fromUp io.Reader) int64 {
 	var down atomic.Int64
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, _ = io.Copy(up, client)
+		_, _ = io.Copy(up, fromClient)
 		up.Close()
 	})
 	wg.Go(func() {
-		n, _ := io.Copy(client, up)
+		n, _ := io.Copy(client, fromUp)
 		down.Store(n)
 		client.Close()
 	})

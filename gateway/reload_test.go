@@ -136,7 +136,7 @@ func TestBindingChangesAtOnce(t *testing.T) {
 		t.Fatal(resp.Status)
 	}
 	client := adminapi.NewClient(w.g.AdminAddr(), w.g.AdminToken())
-	c, err := client.SetPolicy(t.Context(), w.box.ID[3:], "other")
+	c, err := client.SetPolicy(t.Context(), w.box.ID[3:], adminapi.SetPolicy{Policy: "other"})
 	if err != nil || !c.Changed || c.From != "p" || c.To != "other" || c.Sandbox != w.box.ID {
 		t.Fatalf("%+v, %v", c, err)
 	}

@@ -30,7 +30,7 @@ type upstreamState struct {
 func (g *Gateway) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 	ex := exchangeOf(r)
 	g.metrics.added.Observe(time.Since(ex.start).Seconds())
-	resp, err := g.upstreams.transport(ex.permit()).RoundTrip(r)
+	resp, err := g.upstreams.transport(ex.permit(), ex.dest.Scheme == "http" && ex.r.ProtoMajor == 2).RoundTrip(r)
 	if err != nil {
 		return ex.failed(err), nil
 	}
@@ -103,7 +103,7 @@ func (ex *exchange) answered(resp *http.Response) *http.Response {
 	if s.websocket {
 		resp.Header.Set("Connection", "close") // what follows a refused upgrade is not HTTP
 	}
-	s.body = &countedBody{ReadCloser: resp.Body, resp: resp}
+	s.body = &countedBody{ReadCloser: ex.g.tenants.of(ex.box.ID).slowed(ex.r.Context(), resp.Body), resp: resp}
 	resp.Body = s.body
 	return resp
 }

@@ -9,8 +9,10 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/openshell-policy/openshell/gateway/h2"
 	"github.com/openshell-policy/openshell/gateway/head"
 	"github.com/openshell-policy/openshell/gateway/hello"
 	"github.com/openshell-policy/openshell/schemas"
@@ -24,10 +26,12 @@ type tunnel struct {
 	conn   *clientConn
 	client *replayConn
 	box    adminapi.Sandbox
+	peer   Peer // the program that opened it
 	dest   destination
 
 	listed      bool // a rule names the host: its leaf goes into the large cache
 	refused     bool // no rule does: one answer, then close
+	anyPort     bool // no rule names the port
 	passthrough bool // a rule splices it without reading inside
 	recorded    atomic.Bool
 }
@@ -45,7 +49,7 @@ func (t *tunnel) run() {
 	switch {
 	case errors.Is(err, hello.ErrNotTLS) && t.isClearHTTP(raw):
 		t.dest.Scheme = "http"
-		t.g.inner.serve(t.client, t)
+		t.clear()
 	case err != nil:
 		t.closePeek(raw, err)
 	case t.passthrough:
@@ -87,7 +91,7 @@ func (t *tunnel) recordRefusal() {
 	if !t.recorded.CompareAndSwap(false, true) {
 		return
 	}
-	ex := &exchange{g: t.g, id: newID(), box: t.box, gen: t.g.engine.Current(), dest: t.dest}
+	ex := &exchange{g: t.g, id: newID(), box: t.box, peer: t.peer, gen: t.g.engine.Current(), dest: t.dest}
 	ex.r = connectRequest
 	if err := ex.decideConnect(); err != nil || ex.decision.Allow {
 		ex.setRefusal(schemas.CodeHostNotInPolicy, t.dest.Host+" is not in policy "+t.box.Policy)
@@ -130,16 +134,47 @@ func (t *tunnel) inspect(h hello.Hello) {
 		t.close(schemas.CodeLimitExceeded, "the sandbox asks for too many new host names")
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.g.base, t.g.cfg.Limits.HandshakeTimeout)
-	defer cancel()
 	c := tls.Server(&leafConn{Conn: t.client, t: t}, t.g.tlsConfig)
-	if err := c.HandshakeContext(ctx); err != nil {
+	if err := t.shake(c); err != nil {
 		t.g.log.Debug("handshake with a sandbox failed", "sandbox", t.box.ID, "host", t.dest.Host, "error", err)
 		t.g.metrics.handshakeErrors.Inc()
-		t.client.Close()
+		t.closeHandshake(err)
 		return
 	}
-	t.g.inner.serve(c, t)
+	t.g.inner.serve(c, t, c.ConnectionState().NegotiatedProtocol)
+}
+
+// shake does the handshake, no more at once than a sandbox may.
+func (t *tunnel) shake(c *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(t.g.work, t.g.cfg.Limits.HandshakeTimeout)
+	defer cancel()
+	room := t.g.tenants.of(t.box.ID).handshakes
+	select {
+	case room <- struct{}{}:
+		defer func() { <-room }()
+	case <-ctx.Done():
+		return fmt.Errorf("too many handshakes at once: %w", ctx.Err())
+	}
+	turn := t.g.turns.take(t.box.ID)
+	defer t.g.turns.give(turn)
+	return c.HandshakeContext(ctx)
+}
+
+// closeHandshake records a handshake that the gateway would not go on with. One
+// that the client broke off, mostly because it does not trust the gateway's
+// certificates, is no refusal.
+func (t *tunnel) closeHandshake(err error) {
+	var alert tls.AlertError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "remote error", errors.As(err, &alert),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET):
+		t.client.Close()
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		t.close(schemas.CodeBadRequest, "the TLS handshake took too long")
+	default:
+		t.close(schemas.CodeBadRequest, "the TLS handshake failed: "+err.Error())
+	}
 }
 
 // leafConn tells the shared TLS configuration which leaf to show.
@@ -175,5 +210,51 @@ func (t *tunnel) innerOptions() head.Options {
 				t.g.recordClosed(closedConn{sandbox: t.box, dest: t.dest, method: f.Method, code: schemas.CodeBadRequest, detail: f.Detail})
 			}
 		},
+	}
+}
+
+// frameOptions records what net/http answers by itself in HTTP/2.
+func (t *tunnel) frameOptions() h2.Options {
+	return h2.Options{
+		Timeout: t.g.cfg.Limits.HeaderTimeout,
+		Owner:   t,
+		Unanswered: func(detail string) {
+			if t.recorded.CompareAndSwap(false, true) || !t.refused {
+				t.g.recordClosed(closedConn{sandbox: t.box, dest: t.dest, code: schemas.CodeBadRequest, detail: detail})
+			}
+		},
+	}
+}
+
+// clear serves requests in clear, of HTTP/2 where the client begins with its
+// preface: gRPC without TLS does.
+func (t *tunnel) clear() {
+	_ = t.client.SetReadDeadline(time.Now().Add(t.g.cfg.Limits.HandshakeTimeout))
+	protocol := ""
+	if t.beginsAsHTTP2() {
+		protocol = "h2"
+	}
+	_ = t.client.SetReadDeadline(time.Time{})
+	t.g.inner.serve(t.client, t, protocol)
+}
+
+// beginsAsHTTP2 reads as much as it takes to tell. An error is left to whoever
+// reads on.
+func (t *tunnel) beginsAsHTTP2() bool {
+	c := t.client
+	for {
+		n := min(len(c.first), len(h2.Preface))
+		if string(c.first[:n]) != h2.Preface[:n] {
+			return false
+		}
+		if n == len(h2.Preface) {
+			return true
+		}
+		var more [64]byte
+		got, err := c.Conn.Read(more[:])
+		c.first = append(c.first, more[:got]...)
+		if err != nil {
+			return false
+		}
 	}
 }

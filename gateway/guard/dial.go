@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -17,6 +16,16 @@ const perAddress = 5 * time.Second
 // Dial connects to host and port by an address that passes Check. It returns a
 // *Refused when the name has addresses, but none that may be dialled.
 func (g *Guard) Dial(ctx context.Context, host string, port int, permit []netip.Prefix) (net.Conn, error) {
+	usable, err := g.Usable(ctx, host, port, permit)
+	if err != nil {
+		return nil, err
+	}
+	return g.dialAny(ctx, usable, permit)
+}
+
+// Usable returns the addresses of a host that pass Check, for who has another
+// make the connection. Its errors are those of Dial.
+func (g *Guard) Usable(ctx context.Context, host string, port int, permit []netip.Prefix) ([]netip.AddrPort, error) {
 	addrs, err := g.lookup(ctx, host)
 	if err != nil {
 		return nil, err
@@ -35,11 +44,14 @@ func (g *Guard) Dial(ctx context.Context, host string, port int, permit []netip.
 		refused.Host = host
 		return nil, refused
 	}
-	return g.dialAny(ctx, host, usable, permit)
+	if len(usable) == 0 {
+		return nil, fmt.Errorf("%q has no address", host)
+	}
+	return usable, nil
 }
 
-func (g *Guard) dialAny(ctx context.Context, host string, addrs []netip.AddrPort, permit []netip.Prefix) (net.Conn, error) {
-	err := fmt.Errorf("%q has no address", host)
+func (g *Guard) dialAny(ctx context.Context, addrs []netip.AddrPort, permit []netip.Prefix) (net.Conn, error) {
+	var err error
 	for i, ap := range addrs {
 		timeout := perAddress
 		if i == len(addrs)-1 {
@@ -88,17 +100,4 @@ func (g *Guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 		return nil, fmt.Errorf("resolve %q: %s", host, dns.Err)
 	}
 	return addrs, err
-}
-
-// DialAddr is Dial for "host:port", as net/http has it.
-func (g *Guard) DialAddr(ctx context.Context, addr string, permit []netip.Prefix) (net.Conn, error) {
-	host, portText, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return nil, fmt.Errorf("port of %q: %w", addr, err)
-	}
-	return g.Dial(ctx, host, port, permit)
 }

@@ -41,6 +41,9 @@ type Registry struct {
 type entry struct {
 	adminapi.Sandbox
 	TokenHash []byte `json:"token_hash"`
+	// The token before, until it ends.
+	OldHash []byte    `json:"old_token_hash,omitempty"`
+	OldEnds time.Time `json:"old_token_ends,omitzero"`
 }
 
 // Create makes a running sandbox and returns it with its token, which is kept
@@ -93,15 +96,41 @@ func (r *Registry) Authenticate(id, token string) (adminapi.Sandbox, bool) {
 	defer r.mu.RUnlock()
 	e := r.byID["sb-"+strings.TrimPrefix(id, "sb-")]
 	var none [sha256.Size]byte
-	want := none[:]
+	want, old := none[:], none[:]
 	if e != nil {
 		want = e.TokenHash
+		if len(e.OldHash) == sha256.Size && r.now().Before(e.OldEnds) {
+			old = e.OldHash
+		}
 	}
-	same := subtle.ConstantTimeCompare(hash[:], want) == 1
+	same := subtle.ConstantTimeCompare(hash[:], want)|subtle.ConstantTimeCompare(hash[:], old) == 1
 	if !same || e == nil || e.Status != adminapi.StatusRunning {
 		return adminapi.Sandbox{}, false
 	}
 	return e.Sandbox, true
+}
+
+// Rotate gives a running sandbox a new token, which it returns; the one before
+// works until the grace is over.
+func (r *Registry) Rotate(ref string, grace time.Duration) (adminapi.Sandbox, string, error) {
+	token := newToken()
+	hash := sha256.Sum256([]byte(token))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, err := r.find(ref)
+	if err != nil {
+		return adminapi.Sandbox{}, "", err
+	}
+	if e.Status != adminapi.StatusRunning {
+		return adminapi.Sandbox{}, "", fmt.Errorf("%w: %q", ErrEnded, e.ID)
+	}
+	before := *e
+	e.OldHash, e.OldEnds, e.TokenHash = e.TokenHash, r.now().Add(grace).UTC(), hash[:]
+	if err := r.save(); err != nil {
+		*e = before
+		return adminapi.Sandbox{}, "", err
+	}
+	return e.Sandbox, token, nil
 }
 
 // Running returns the sandbox with exactly this id while it runs.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openshell-policy/openshell/gateway/sandboxes"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
@@ -105,5 +106,38 @@ func TestRegistryFindsByPrefix(t *testing.T) {
 	}
 	if ambiguous == 0 {
 		t.Error("40 ids and no letter begins two of them")
+	}
+}
+
+func TestRegistryRotatesTokens(t *testing.T) {
+	dir := t.TempDir()
+	r, err := sandboxes.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, first, err := r.Create("codex", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, second, err := r.Rotate(s.ID, time.Hour)
+	if err != nil || second == first {
+		t.Fatal(err)
+	}
+	works := func(r *sandboxes.Registry, token string) bool { _, ok := r.Authenticate(s.ID, token); return ok }
+	if !works(r, first) || !works(r, second) {
+		t.Error("within the grace both tokens work")
+	}
+	if r, err = sandboxes.Open(dir); err != nil || !works(r, first) || !works(r, second) {
+		t.Error("after a restart within the grace both tokens work")
+	}
+	_, third, err := r.Rotate(s.ID, 0)
+	if err != nil || works(r, first) || works(r, second) || !works(r, third) {
+		t.Errorf("without a grace only the newest token works: %v", err)
+	}
+	if _, err := r.End(s.ID, adminapi.StatusStopped, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Rotate(s.ID, 0); !errors.Is(err, sandboxes.ErrEnded) {
+		t.Errorf("rotated after the end: %v", err)
 	}
 }
