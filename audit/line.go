@@ -28,14 +28,29 @@ type LineOptions struct {
 //	wide   = SP SP code SP rule [ SP file ":" line ]
 //
 // The scheme is printed only for http and the port only where it is not the
-// scheme's default. An outcome record has no line of its own: "" is returned.
+// scheme's default. An outcome has no line of its own: "" is returned. What was
+// done to the gateway or the log reads
+//
+//	line   = "[" HH:MM:SS "]" SP "ADMIN" SP what SP target [ SP detail ] SP "(" who ")"
+//	       | "[" HH:MM:SS "]" SP "LOG" SP text
 func Line(r *schemas.Record, opts LineOptions) string {
-	if r.Custom.Type == schemas.RecordOutcome {
+	switch r.Custom.Type {
+	case schemas.RecordOutcome:
 		return ""
+	case schemas.RecordDecision, "":
+		return decisionLine(r, opts)
 	}
+	return opts.stamp(r) + note(r)
+}
+
+func (o LineOptions) stamp(r *schemas.Record) string {
+	return "[" + o.clock(r.Timestamp).Format("15:04:05") + "] "
+}
+
+func decisionLine(r *schemas.Record, opts LineOptions) string {
 	var b strings.Builder
-	b.WriteString("[" + opts.clock(r.Timestamp).Format("15:04:05") + "] ")
-	b.WriteString(action(r.Input))
+	b.WriteString(opts.stamp(r))
+	b.WriteString(Action(r.Input))
 	b.WriteString(" " + verdict(r, opts))
 	if opts.Wide {
 		b.WriteString(wide(r))
@@ -68,7 +83,8 @@ func verdict(r *schemas.Record, opts LineOptions) string {
 	return blocked + " " + note + "(" + Printable(reason) + ")"
 }
 
-func action(in *schemas.DecisionInput) string {
+// Action says in one line what was asked for, as Line prints it.
+func Action(in *schemas.DecisionInput) string {
 	switch {
 	case in == nil:
 		return "- -"
@@ -148,27 +164,4 @@ func wide(r *schemas.Record) string {
 		s += " " + Printable(r.Result.Source.File) + ":" + strconv.Itoa(r.Result.Source.Line)
 	}
 	return s
-}
-
-// Lines prints records one after the other, with a line that names the date
-// ("2006-01-02") before the first record of each further day.
-type Lines struct {
-	Options LineOptions
-
-	day string
-}
-
-// Next returns what to print for the next record: no, one or two lines.
-func (l *Lines) Next(r *schemas.Record) []string {
-	line := Line(r, l.Options)
-	if line == "" {
-		return nil
-	}
-	day := l.Options.clock(r.Timestamp).Format(time.DateOnly)
-	before := l.day
-	l.day = day
-	if before != "" && before != day {
-		return []string{day, line}
-	}
-	return []string{line}
 }
