@@ -35,6 +35,7 @@ var files = map[string]any{
 	"shellbuiltins.json": &[]string{},
 	"subcommands.json":   &[]tables.Subcommand{},
 	"options.json":       &[]tables.ProgramOptions{},
+	"devices.json":       &[]tables.Device{},
 }
 
 func TestFilesAreWellFormed(t *testing.T) {
@@ -328,6 +329,24 @@ func TestIsPublicSuffix(t *testing.T) {
 	for _, test := range tests {
 		if suffix, icann := tables.IsPublicSuffix(test.name); suffix != test.suffix || icann != test.icann {
 			t.Errorf("%q: got %t, %t, want %t, %t", test.name, suffix, icann, test.suffix, test.icann)
+		}
+	}
+}
+
+func TestIsDevice(t *testing.T) {
+	tests := map[string]bool{
+		"/dev/null": true, "/dev/pts/3": true, "/dev/tty": true, "/dev/pts": false, "/dev/pts/": false, "/dev/sda": false,
+		"/dev/nullx": false, "/workspace/dev/null": false, "/dev/mem": false,
+	}
+	for path, want := range tests {
+		if got := tables.IsDevice(path); got != want {
+			t.Errorf("%s: got %t, want %t", path, got, want)
+		}
+	}
+	// A device that may be written to is one that the baseline makes readable.
+	for _, d := range tables.Devices() {
+		if !slices.Contains(tables.Baseline(), d.Glob) || d.Reason == "" {
+			t.Errorf("device %+v: not in the baseline, or without a reason", d)
 		}
 	}
 }
