@@ -1,19 +1,12 @@
 package gateway
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
-	"net/netip"
-	"os"
-	"strings"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -27,22 +20,22 @@ const maxAdminBody = 16 << 20
 
 func (g *Gateway) adminServer() *http.Server {
 	mux := http.NewServeMux()
-	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, h) }
-	token := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, g.withToken(h)) }
-	open("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	open("GET /readyz", g.getReady)
-	token("GET /metrics", promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP)
-	token("GET /v1/sandboxes", g.listSandboxes)
-	token("POST /v1/sandboxes", g.createSandbox)
-	token("GET /v1/sandboxes/{id}", g.getSandbox)
-	token("DELETE /v1/sandboxes/{id}", g.endSandbox)
-	token("PUT /v1/sandboxes/{id}/policy", g.setPolicy)
-	token("GET /v1/policies", g.listPolicies)
-	token("GET /v1/policies/{name}", g.getPolicy)
-	token("PUT /v1/policies", g.applyPolicy)
-	token("POST /v1/decide", g.decideDry)
+	handlers := g.operations()
+	for _, r := range adminapi.Routes() {
+		h, ok := handlers[r.Name]
+		if !ok {
+			h = unavailable
+		}
+		if !r.Open {
+			h = g.authorised(h)
+		}
+		mux.Handle(r.Pattern(), h)
+	}
+	if g.cfg.Admin.Pprof {
+		mux.Handle("GET /debug/pprof/", g.authorised(profiles()))
+	}
 	return &http.Server{
-		Handler:           fromHere(http.MaxBytesHandler(mux, maxAdminBody)),
+		Handler:           g.fromHere(http.MaxBytesHandler(mux, maxAdminBody)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       time.Minute,
@@ -50,66 +43,54 @@ func (g *Gateway) adminServer() *http.Server {
 	}
 }
 
-// fromHere refuses what a browser could be made to send: a request for another
-// host name (DNS rebinding) and one with an Origin.
-func fromHere(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Header.Get("Origin") != "":
-			adminFail(w, http.StatusForbidden, "forbidden", "requests with an Origin are refused")
-		case !isLocalName(r.Host):
-			adminFail(w, http.StatusMisdirectedRequest, "misdirected", "Host is not a name of this listener")
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
+// operations is what serves each of adminapi.Routes.
+func (g *Gateway) operations() map[string]http.Handler {
+	handlers := map[string]http.Handler{
+		"Metrics": promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
+		"Bundle":  g.deps.Bundles,
+	}
+	for name, fn := range map[string]http.HandlerFunc{
+		"Healthy":      func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") },
+		"Readiness":    g.getReady,
+		"OpenAPI":      getOpenAPI,
+		"Sandboxes":    g.listSandboxes,
+		"Create":       g.createSandbox,
+		"Get":          g.getSandbox,
+		"End":          g.endSandbox,
+		"SetPolicy":    g.setPolicy,
+		"RotateToken":  g.rotateToken,
+		"Policies":     g.listPolicies,
+		"Policy":       g.getPolicy,
+		"Apply":        g.applyPolicy,
+		"DeletePolicy": g.deletePolicy,
+		"Decide":       g.decideDry,
+		"Records":      g.getRecords,
+		"Stream":       g.streamRecords,
+	} {
+		handlers[name] = fn
+	}
+	maps.DeleteFunc(handlers, func(_ string, h http.Handler) bool { return h == nil })
+	return handlers
 }
 
-func isLocalName(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+// unavailable answers for what this gateway was not given the means to do.
+var unavailable = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	adminFail(w, http.StatusNotImplemented, "not_available", "this gateway does not serve "+r.URL.Path)
+})
+
+// profiles serves net/http/pprof without its registration in the default mux.
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
 }
 
-func (g *Gateway) withToken(next http.Handler) http.Handler {
-	want := sha256.Sum256([]byte("Bearer " + g.adminToken))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="openshell"`)
-			adminFail(w, http.StatusUnauthorized, "unauthorized", "a bearer token is required; it is in "+g.cfg.AdminTokenFile())
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// loadToken reads the admin token, or makes one that only this user can read.
-func loadToken(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err == nil {
-		info, err := os.Stat(path)
-		if err != nil {
-			return "", fmt.Errorf("admin token: %w", err)
-		}
-		token := strings.TrimSpace(string(data))
-		if info.Mode().Perm()&0o077 != 0 || len(token) < 32 {
-			return "", fmt.Errorf("admin token %q is readable by others or too short: remove it, and a new one is made", path)
-		}
-		return token, nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("admin token: %w", err)
-	}
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails
-	token := base64.RawURLEncoding.EncodeToString(b[:])
-	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("admin token: %w", err)
-	}
-	return token, nil
+func getOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", adminapi.TypeJSON)
+	_, _ = w.Write(adminapi.OpenAPI()) // the client is gone
 }
 
 func (g *Gateway) getReady(w http.ResponseWriter, _ *http.Request) {

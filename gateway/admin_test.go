@@ -75,8 +75,8 @@ func TestAdminSandboxes(t *testing.T) {
 	if _, err := c.Create(ctx, adminapi.CreateSandbox{Policy: "none"}); statusOf(err) != 404 {
 		t.Errorf("unknown policy: %v", err)
 	}
-	list, err := c.List(ctx, false)
-	if err != nil || len(list) != 2 || list[1].ID != s.ID {
+	list, err := c.Sandboxes(ctx, false)
+	if err != nil || len(list.Sandboxes) != 2 || list.Sandboxes[1].ID != s.ID {
 		t.Errorf("list %+v, %v", list, err)
 	}
 	code := 7
@@ -89,7 +89,7 @@ func TestAdminSandboxes(t *testing.T) {
 	if _, err := c.Get(ctx, "sb-zzzzzz"); statusOf(err) != 404 {
 		t.Errorf("get: %v", err)
 	}
-	if list, _ := c.List(ctx, true); len(list) != 2 {
+	if list, _ := c.Sandboxes(ctx, true); len(list.Sandboxes) != 2 {
 		t.Errorf("all: %+v", list)
 	}
 	if r, err := c.Ready(ctx); err != nil || !r.Ready || r.Generation != 1 {
@@ -137,7 +137,7 @@ func TestAdminPolicies(t *testing.T) {
 func TestAdminOnASocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin.sock")
 	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) { c.Listen.Admin = "unix:" + path })
-	if _, err := w.admin().List(t.Context(), false); err != nil {
+	if _, err := w.admin().Sandboxes(t.Context(), false); err != nil {
 		t.Error(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

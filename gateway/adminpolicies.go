@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/schemas"
@@ -52,19 +55,60 @@ func (g *Gateway) applyPolicy(w http.ResponseWriter, r *http.Request) {
 		adminFail(w, http.StatusRequestEntityTooLarge, "too_large", err.Error())
 		return
 	}
-	out, err := g.deps.Apply(r.Context(), r.URL.Query().Get("name"), text)
+	name := r.URL.Query().Get("name")
+	action := schemas.AdminAction{Action: actionApply, Target: name, Detail: fmt.Sprintf("sha256:%x", sha256.Sum256(text))}
+	if !g.recordAction(w, r, action) {
+		return
+	}
+	out, err := g.deps.Apply(r.Context(), name, text)
+	if err == nil {
+		err = g.reloaded(r, &out)
+	}
 	if err != nil {
+		g.recordFailure(r, action, err)
 		adminError(w, err)
 		return
 	}
-	changed, err := g.Reload(r.Context())
-	if err != nil {
-		adminError(w, &adminapi.Error{Status: http.StatusUnprocessableEntity, Code: "invalid_policy", Message: err.Error()})
-		return
-	}
-	out.Changed = out.Changed || changed
 	out.Revision = g.engine.Current().Revision()
 	out.Sandboxes = g.boundTo(out.Policies...)
+	adminAnswer(w, http.StatusOK, out)
+}
+
+// reloaded puts in force what was stored.
+func (g *Gateway) reloaded(r *http.Request, out *adminapi.Applied) error {
+	changed, err := g.Reload(r.Context())
+	if err != nil {
+		return &adminapi.Error{Status: http.StatusUnprocessableEntity, Code: "invalid_policy", Message: err.Error()}
+	}
+	out.Changed = out.Changed || changed
+	return nil
+}
+
+// deletePolicy removes a policy that was applied, unless a sandbox needs it.
+func (g *Gateway) deletePolicy(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if g.deps.Delete == nil {
+		adminFail(w, http.StatusNotImplemented, "read_only", "this gateway takes policies from its files only")
+		return
+	}
+	if bound := g.boundTo(name); len(bound) > 0 {
+		adminFail(w, http.StatusConflict, "in_use", "policy "+strconv.Quote(name)+" is that of "+strings.Join(bound, ", ")+": bind them to another first")
+		return
+	}
+	action := schemas.AdminAction{Action: actionDelete, Target: name}
+	if !g.recordAction(w, r, action) {
+		return
+	}
+	out, err := g.deps.Delete(r.Context(), name)
+	if err == nil {
+		err = g.reloaded(r, &out)
+	}
+	if err != nil {
+		g.recordFailure(r, action, err)
+		adminError(w, err)
+		return
+	}
+	out.Revision, out.Sandboxes = g.engine.Current().Revision(), []string{}
 	adminAnswer(w, http.StatusOK, out)
 }
 

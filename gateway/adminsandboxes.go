@@ -4,9 +4,14 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
+	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
+
+// tokenGrace is how long a sandbox's token works after a new one was made.
+const tokenGrace = time.Minute
 
 func (g *Gateway) listSandboxes(w http.ResponseWriter, r *http.Request) {
 	all, _ := strconv.ParseBool(r.URL.Query().Get("all"))
@@ -28,6 +33,12 @@ func (g *Gateway) createSandbox(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out, err := g.CreateSandbox(in)
+	action := schemas.AdminAction{Action: actionCreate, Target: out.ID, Detail: in.Policy}
+	if err == nil && !g.recordAction(w, r, action) {
+		_, _ = g.registry.End(out.ID, adminapi.StatusFailed, nil)
+		g.closeSocket(out.ID)
+		return
+	}
 	if err != nil {
 		adminError(w, err)
 		return
@@ -52,9 +63,13 @@ func (g *Gateway) CreateSandbox(in adminapi.CreateSandbox) (adminapi.CreatedSand
 		}
 	}
 	g.log.Info("sandbox created", "sandbox", s.ID, "agent", s.Agent, "policy", s.Policy)
+	return g.credentials(s, token), nil
+}
+
+func (g *Gateway) credentials(s adminapi.Sandbox, token string) adminapi.CreatedSandbox {
 	return adminapi.CreatedSandbox{
 		Sandbox: s, Token: token, Proxy: g.ProxyAddr(), CAPEM: string(g.authority.PEM()), CAFile: g.cfg.CAFile(),
-	}, nil
+	}
 }
 
 func (g *Gateway) hasPolicy(w http.ResponseWriter, name string) bool {
@@ -71,9 +86,9 @@ func (g *Gateway) endSandbox(w http.ResponseWriter, r *http.Request) {
 	switch status {
 	case "":
 		status = adminapi.StatusStopped
-	case adminapi.StatusStopped, adminapi.StatusFailed, adminapi.StatusTimedOut:
+	case adminapi.StatusStopped, adminapi.StatusFailed, adminapi.StatusTimedOut, adminapi.StatusOOMKilled:
 	default:
-		adminFail(w, http.StatusBadRequest, "bad_request", "status is stopped, failed or timedout")
+		adminFail(w, http.StatusBadRequest, "bad_request", "status is stopped, failed, timedout or oomkilled")
 		return
 	}
 	var code *int
@@ -85,6 +100,8 @@ func (g *Gateway) endSandbox(w http.ResponseWriter, r *http.Request) {
 		adminError(w, err)
 		return
 	}
+	// An end takes away, so it is made whether or not it can be recorded.
+	_ = g.append(g.actionRecord(schemas.AdminAction{Action: actionEnd, Target: s.ID, Detail: status, Actor: actor(r)}))
 	g.closeSocket(s.ID)
 	g.conns.closeSandbox(s.ID)
 	g.log.Info("sandbox ended", "sandbox", s.ID, "status", s.Status)
@@ -99,8 +116,18 @@ func (g *Gateway) setPolicy(w http.ResponseWriter, r *http.Request) {
 	if !adminBody(w, r, &in) || !g.hasPolicy(w, in.Policy) {
 		return
 	}
-	before, err := g.registry.Bind(r.PathValue("id"), in.Policy)
+	box, err := g.registry.Find(r.PathValue("id"))
 	if err != nil {
+		adminError(w, err)
+		return
+	}
+	action := schemas.AdminAction{Action: actionBind, Target: box.ID, Detail: in.Policy}
+	if !g.recordAction(w, r, action) {
+		return
+	}
+	before, err := g.registry.Bind(box.ID, in.Policy)
+	if err != nil {
+		g.recordFailure(r, action, err)
 		adminError(w, err)
 		return
 	}
@@ -115,6 +142,28 @@ func (g *Gateway) setPolicy(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	g.log.Info("sandbox bound", "sandbox", before.ID, "from", out.From, "to", out.To)
+	adminAnswer(w, http.StatusOK, out)
+}
+
+// rotateToken gives a sandbox a new token. The answer is the only place that ever
+// holds it.
+func (g *Gateway) rotateToken(w http.ResponseWriter, r *http.Request) {
+	box, err := g.registry.Find(r.PathValue("id"))
+	if err != nil {
+		adminError(w, err)
+		return
+	}
+	action := schemas.AdminAction{Action: actionRotate, Target: box.ID}
+	if !g.recordAction(w, r, action) {
+		return
+	}
+	out, err := g.RotateToken(box.ID, tokenGrace)
+	if err != nil {
+		g.recordFailure(r, action, err)
+		adminError(w, err)
+		return
+	}
+	g.log.Info("token rotated", "sandbox", box.ID)
 	adminAnswer(w, http.StatusOK, out)
 }
 

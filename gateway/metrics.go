@@ -75,9 +75,12 @@ func (m *metrics) gauges(g *Gateway) {
 func (m *metrics) decided(ex *exchange) {
 	d := &ex.decision
 	verdict := "denied"
-	if d.Allow {
+	switch {
+	case d.Allow:
 		verdict = "allowed"
-	} else {
+	case d.Code == schemas.CodeIdentityRequired:
+		verdict = "challenged" // clients ask without credentials first
+	default:
 		m.violations.WithLabelValues(knownPolicy(ex), string(schemas.KindNetwork), string(d.Code), string(d.Mode)).Inc()
 		if d.Passes() {
 			verdict = "audited"
