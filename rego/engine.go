@@ -73,6 +73,9 @@ func (e *Engine) build(a *archive.Archive, old *Generation) (*Generation, error)
 	if g.shared, err = c.shared(old.shared); err != nil {
 		return nil, err
 	}
+	if g.masks, err = c.masking(old.masks); err != nil {
+		return nil, err
+	}
 	for _, name := range c.names {
 		if g.policies[name], err = c.policy(g, name, old.policies[name]); err != nil {
 			return nil, err

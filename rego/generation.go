@@ -17,6 +17,7 @@ type Generation struct {
 	data     base
 	shared   *shared
 	library  *library
+	masks    *masking // nil: the bundle has none
 	policies map[string]*policy
 	cache    *cache
 	names    *nameCache
