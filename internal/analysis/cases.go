@@ -85,6 +85,20 @@ func (t *testCase) read(c schemas.TestCase) {
 	t.inputs = inputs
 }
 
+// known says which policies there are to ask.
+func known(g *rego.Generation, with map[string]bool) string {
+	var names []string
+	for _, p := range g.Policies() {
+		if !with[p.Name] {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ", which hold none"
+	}
+	return "; they hold " + strings.Join(names, ", ")
+}
+
 // onlyPolicy is the default of cases: the policy, if there is only one.
 func onlyPolicy(g *rego.Generation, with map[string]bool) string {
 	name := ""
@@ -111,12 +125,12 @@ func ask(c schemas.TestCase) string {
 }
 
 // ask asks the case of what was loaded.
-func (t *testCase) ask(ctx context.Context, g *rego.Generation) {
+func (t *testCase) ask(ctx context.Context, g *rego.Generation, with map[string]bool) {
 	switch {
 	case t.Reason != "":
 		return
 	case !g.Has(t.asks):
-		t.Reason = fmt.Sprintf("no policy named %q in the files of spec.policies", t.Policy)
+		t.Reason = fmt.Sprintf("no policy named %q in the files of spec.policies%s", t.Policy, known(g, with))
 		return
 	}
 	d, _ := decide(ctx, g, t.inputs)

@@ -39,6 +39,7 @@ func (j *judge) run(ctx context.Context, trials []*trial) error {
 			batches = slices.AppendSeq(batches, slices.Chunk(alive, batchSize))
 		}
 		if len(batches) == 0 {
+			j.settle(trials)
 			return nil
 		}
 		if err := j.parallel(batches, func(batch []*trial) error {
@@ -91,13 +92,13 @@ func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
 			continue
 		}
 		one.mutant.Rename(p)
-		fate, undecided := j.compare(t.plans[t.policy], p)
-		if one.fate != Survived { // a target that tells it apart is enough
-			one.fate, one.undecided = fate, undecided
-		}
-		if fate == Equivalent {
+		if decidesByTheSame(t.plans[t.policy], p) {
+			if one.fate == Invalid {
+				one.fate = Equivalent
+			}
 			continue
 		}
+		one.fate = Survived // so far; one target that tells it apart is enough
 		v, err := t.variant(p, fmt.Sprintf("%s~%d", t.policy, i), one.mutant.Kind)
 		if err != nil {
 			return err
@@ -124,19 +125,25 @@ func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
 	return nil
 }
 
-// compare tells a mutant that can be noticed from one that cannot.
-func (j *judge) compare(before, after *plan.Policy) (fate Fate, undecided bool) {
-	if decidesByTheSame(before, after) {
-		return Equivalent, false
+// settle tells the survivors that a case could have noticed from those that none
+// can.
+func (j *judge) settle(trials []*trial) {
+	for _, t := range trials {
+		if t.fate != Survived {
+			continue
+		}
+		t.undecided = true
+		home := t.subject.targets[0]
+		before, after := home.plans[t.mutant.Policy()], home.planned(t.mutant.Policy(), t.mutant.Document)
+		if j.same == nil || before == nil || after == nil {
+			continue
+		}
+		same, known := j.same(before, after)
+		t.undecided = !known
+		if same && known {
+			t.fate = Equivalent
+		}
 	}
-	if j.same == nil {
-		return Survived, true
-	}
-	same, known := j.same(before, after)
-	if known && same {
-		return Equivalent, false
-	}
-	return Survived, !known
 }
 
 // decidesByTheSame tells whether the generated rules and their index are alike.

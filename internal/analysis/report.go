@@ -32,8 +32,10 @@ func Count(suites []*Suite) Totals {
 
 // Report is the JSON form of a run.
 type Report struct {
-	Suites []*Suite `json:"suites"`
-	Totals Totals   `json:"totals"`
+	Suites   []*Suite  `json:"suites"`
+	Totals   Totals    `json:"totals"`
+	Coverage *Coverage `json:"coverage,omitempty"`
+	Mutation *Mutation `json:"mutation,omitempty"`
 }
 
 // WriteText prints a run for people:

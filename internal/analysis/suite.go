@@ -103,8 +103,7 @@ func (r *Runner) RunAll(ctx context.Context, files []string, limit int) ([]*Suit
 
 func (r *Runner) run(ctx context.Context, s *Suite, dir string, doc *parse.Document) error {
 	w := &world{suite: s, test: doc}
-	var err error
-	if w.own, err = r.policies(dir, doc); err != nil {
+	if err := w.policies(r.Read, dir); err != nil {
 		return err
 	}
 	added, with := withPolicies(doc.Test.Spec)
@@ -127,26 +126,30 @@ func (r *Runner) run(ctx context.Context, s *Suite, dir string, doc *parse.Docum
 	}
 	w.cases = r.prepare(doc, onlyPolicy(g, with))
 	for _, c := range w.cases {
-		c.ask(ctx, g)
+		c.ask(ctx, g, with)
 		s.Cases = append(s.Cases, c.CaseResult)
+	}
+	if r.Select == nil {
+		s.Diagnostics = append(s.Diagnostics, w.unasked(w.documents(r.Library))...)
 	}
 	s.worlds = append(s.worlds, w)
 	return nil
 }
 
 // policies reads the files that a test names, relative to its own folder.
-func (r *Runner) policies(dir string, doc *parse.Document) ([]compiler.Source, error) {
-	var sources []compiler.Source
-	for i, p := range doc.Test.Spec.Policies {
-		read, err := r.Read(beside(dir, p))
+func (w *world) policies(read func(string) ([]compiler.Source, error), dir string) error {
+	for i, p := range w.test.Test.Spec.Policies {
+		found, err := read(beside(dir, p))
 		if err != nil {
-			pos := doc.Pos("spec", "policies", i)
-			return nil, fmt.Errorf("%s:%d:%d: %w", pos.File, pos.Line, pos.Col, err)
+			pos := w.test.Pos("spec", "policies", i)
+			return fmt.Errorf("%s:%d:%d: %w", pos.File, pos.Line, pos.Col, err)
 		}
-		sources = append(sources, read...)
+		w.files = append(w.files, found)
+		w.own = append(w.own, found...)
 	}
-	slices.SortFunc(sources, func(a, b compiler.Source) int { return cmp.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(sources, func(a, b compiler.Source) bool { return a.Name == b.Name }), nil
+	slices.SortFunc(w.own, func(a, b compiler.Source) int { return cmp.Compare(a.Name, b.Name) })
+	w.own = slices.CompactFunc(w.own, func(a, b compiler.Source) bool { return a.Name == b.Name })
+	return nil
 }
 
 func beside(dir, path string) string {

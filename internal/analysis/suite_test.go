@@ -73,7 +73,7 @@ func TestRunSuite(t *testing.T) {
 	}
 	want := []string{
 		"", "deny, not allow", "code method_not_allowed, not path_not_allowed", "", "",
-		`no policy named "three" in the files of spec.policies`, "", "", "",
+		`no policy named "three" in the files of spec.policies; they hold full-dev, one, two`, "", "", "",
 	}
 	if len(s.Cases) != len(want) {
 		t.Fatalf("%d cases, want %d", len(s.Cases), len(want))

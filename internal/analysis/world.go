@@ -1,9 +1,12 @@
 package analysis
 
 import (
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/openshell-policy/openshell/compiler"
+	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/parse"
 )
 
@@ -11,8 +14,9 @@ import (
 type world struct {
 	suite   *Suite
 	test    *parse.Document
-	own     []compiler.Source // of the files that the test names
-	sources []compiler.Source // and what was added
+	files   [][]compiler.Source // that the test names, by entry of spec.policies
+	own     []compiler.Source   // all of them
+	sources []compiler.Source   // and what was added
 	result  *compiler.Result
 	cases   []*testCase
 }
@@ -26,6 +30,40 @@ func (w *world) asked() []string {
 		}
 	}
 	return names
+}
+
+// unasked warns of files that the test names and no case asks.
+func (w *world) unasked(docs map[string]*parse.Document) []diag.Diagnostic {
+	reached := map[string]bool{} // files
+	for _, c := range w.cases {
+		for _, name := range lineage(docs, c.asks) {
+			if d := docs[name]; d != nil {
+				reached[d.File] = true
+			}
+		}
+	}
+	var out []diag.Diagnostic
+	for i, read := range w.files {
+		var names []string
+		for _, source := range read {
+			if reached[source.Name] {
+				names = nil
+				break
+			}
+			for name, d := range docs {
+				if d.File == source.Name {
+					names = append(names, name)
+				}
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		slices.Sort(names)
+		out = append(out, diag.New("OSP1021", w.test.Pos("spec", "policies", i),
+			"no case asks "+strings.Join(names, ", ")+" of this file", "write `policy: "+names[0]+"` in spec or in a case, or take the file out"))
+	}
+	return out
 }
 
 // documents parses the policies of the world, and those of the library that
@@ -79,4 +117,29 @@ func lineage(docs map[string]*parse.Document, name string) []string {
 		}
 	}
 	return out
+}
+
+// Folders lists the folders of test files and of the policies that they name, as
+// far as the files can be read.
+func (r *Runner) Folders(files []string) []string {
+	var dirs []string
+	for _, file := range files {
+		dirs = append(dirs, filepath.Dir(file))
+		sources, err := r.Read(file)
+		if err != nil || len(sources) == 0 {
+			continue
+		}
+		docs, _ := parse.File(file, sources[0].Data)
+		for _, d := range docs {
+			if d.Test == nil {
+				continue
+			}
+			for _, p := range d.Test.Spec.Policies {
+				path := beside(filepath.Dir(file), p)
+				dirs = append(dirs, path, filepath.Dir(path))
+			}
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
 }
