@@ -44,6 +44,13 @@ func writeOne(b *strings.Builder, d *Diagnostic, sources map[string][]byte, colo
 	}
 }
 
+// textOf is one finding as text without colour.
+func textOf(d *Diagnostic, sources map[string][]byte) string {
+	var b strings.Builder
+	writeOne(&b, d, sources, false)
+	return b.String()
+}
+
 func where(p Position) string {
 	switch {
 	case p.File == "":
