@@ -68,6 +68,11 @@ func (l *line) custom(c *schemas.Custom) {
 		l.optional("error", o.Error)
 		l.b = append(l.b, '}')
 	}
+	if c.Admin != nil || c.Recovered != nil || c.Pruned != nil { // rare
+		l.rare("admin", c.Admin, c.Admin != nil)
+		l.rare("recovered", c.Recovered, c.Recovered != nil)
+		l.rare("pruned", c.Pruned, c.Pruned != nil)
+	}
 	l.b = append(l.b, `,"seq":`+unnumbered[:2]...)
 }
 
@@ -240,6 +245,14 @@ func (l *line) text(s string) {
 		}
 	}
 	l.b = append(append(append(l.b, '"'), s...), '"')
+}
+
+// rare appends a member through encoding/json.
+func (l *line) rare(name string, v any, there bool) {
+	if there {
+		l.name(name)
+		_ = l.any(v) // plain structs can be encoded
+	}
 }
 
 func (l *line) any(v any) error {

@@ -4,191 +4,189 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// ErrClosed is returned by Append after Close.
-var ErrClosed = errors.New("audit log is closed")
-
-// errOverdue is what an Append gets that waited too long for another's write.
-var errOverdue = errors.New("audit log does not answer")
-
-// The bounds of what waits to be written: a record that nothing waits for is
-// written at the latest after lazyFor, or when maxPending bytes wait. A record
-// that somebody waits for is written at once.
-const (
-	lazyFor    = 5 * time.Millisecond
-	maxPending = 256 << 10
-	overdue    = 10 * time.Second
-)
-
-// Options tune a Log.
-type Options struct {
-	// Sync makes Append return only after fdatasync, one for all records that
-	// wait at that moment.
-	Sync bool
-}
-
-// Log is an append-only file of records. One writer at a time takes everything
-// that waits and writes it in one call: the caller who finds nobody writing, or
-// a goroutine where many come at once. Nothing is ever dropped.
+// Log is the writer of a log. Records that come together are written and synced
+// together, back to back while there are any: a single goroutine, the committer,
+// takes everything that waits, numbers, writes, syncs and hashes it. Nothing is
+// ever dropped.
 type Log struct {
-	file file
-	sync bool
+	dir  string
+	opts Options
+	id   *identity
+	lock *lock
 
-	mu      sync.Mutex
-	batch   *batch // what waits
-	writing bool   // somebody writes what waited before
-	lazy    *time.Timer
-	spare   []byte // for the lines of the batch after the next
-	seq     uint64
-	size    int64
-	last    error // of the last batch
-	failed  error // for good
-	closed  bool
-	idle    *sync.Cond // writing became false
+	mu         sync.Mutex
+	batch      *batch // what waits
+	retry      *batch // what could not be written, and has been acknowledged
+	flying     *batch // what is being written
+	depth      int    // records in all three
+	freed      chan struct{}
+	closed     bool
+	stalled    bool  // a write is overdue
+	failing    error // of what is tried again
+	unsigned   error // no checkpoint could be written for long
+	spareItems []item
+	spareBytes []byte
+
+	wake   chan struct{} // there is something to write
+	stop   chan struct{} // Close was called
+	ended  chan struct{} // the committer has ended
+	ctx    context.Context
+	cancel context.CancelFunc // of what runs beside the committer
+
+	com   committer
+	seals sealer
+	copy  copier
+	clock clock
 }
 
-// file is what a Log needs of *os.File.
-type file interface {
-	Write([]byte) (int, error)
-	Sync() error
-	Truncate(int64) error
-	Close() error
-}
-
-// batch is what one write call will hold.
-type batch struct {
-	lines   []byte
-	records int
-	done    chan struct{} // closed when err is set
-	err     error
-}
-
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
-// Open opens or creates the log at path with mode 0600, cuts off a last line
-// that was only partly written, and continues the sequence of the last record.
-func Open(path string, opts Options) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+// Open opens or creates the log in a directory. It checks that the log extends
+// its last checkpoint, and the copy of it if one is kept, and refuses a log that
+// does not: somebody has changed it. Of a log that its writer has not closed, a
+// torn last record is cut off, and a record says so.
+func Open(dir string, opts Options) (*Log, error) {
+	opts, err := opts.withDefaults()
 	if err != nil {
-		return nil, fmt.Errorf("open audit log: %w", err)
+		return nil, err
 	}
-	seq, size, err := recoverTail(f)
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("audit log %q: %w", path, err)
+	l := &Log{
+		dir: dir, opts: opts, batch: newBatch(), freed: make(chan struct{}), clock: newClock(),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	l := &Log{file: f, sync: opts.Sync, seq: seq, size: size, batch: newBatch()}
-	l.idle = sync.NewCond(&l.mu)
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	if err := l.open(); err != nil {
+		return nil, fmt.Errorf("audit log %s: %w", dir, err)
+	}
+	l.copy.start(l)
+	l.seals.start(l)
+	go l.commits()
 	return l, nil
 }
 
-// Append masks the record, numbers it (Custom.Seq) and returns when its line is
-// in the file, and on disk with Options.Sync. On an error the
-// record is not in the log: a caller denies with audit_unavailable then.
+// scratch is what encoding needs, used again.
+type scratch struct{ line }
+
+var lines = sync.Pool{New: func() any { return &scratch{line{b: make([]byte, 0, 4096)}} }}
+
+// Append masks, numbers (Custom.Seq) and writes the record. In mode Strict it
+// returns when the record is on disk, in mode Bounded when it is queued. A caller
+// that gets an error must act as if the record was not written, and deny with
+// audit_unavailable.
+//
+// The record, and what it points to, must not be changed after the call.
 func (l *Log) Append(ctx context.Context, r *schemas.Record) error {
-	Mask(r)
-	buf := lines.Get().(*line)
+	if l.opts.Mode == Bounded {
+		return l.Enqueue(ctx, r)
+	}
+	buf := lines.Get().(*scratch)
 	defer lines.Put(buf)
-	line, err := buf.encode(r)
+	line, err := l.encode(ctx, buf, r)
 	if err != nil {
 		return err
 	}
+	return l.appendLine(ctx, r, line)
+}
+
+// appendLine queues a record that is encoded and waits until it is on disk.
+func (l *Log) appendLine(ctx context.Context, r *schemas.Record, line []byte) error {
 	l.mu.Lock()
-	b, err := l.add(r, line)
-	if err != nil {
+	if err := l.accepts(ctx); err != nil {
 		l.mu.Unlock()
 		return err
 	}
-	if !l.writing {
-		l.writeBatch()
-		l.handOver()
-		l.mu.Unlock()
-		return b.err
-	}
+	b := l.put(r, line, true)
 	l.mu.Unlock()
-	return b.wait(ctx)
-}
-
-// Enqueue is Append for records that nothing waits for, such as outcomes. It
-// waits only when too much is waiting already.
-func (l *Log) Enqueue(ctx context.Context, r *schemas.Record) error {
-	Mask(r)
-	buf := lines.Get().(*line)
-	defer lines.Put(buf)
-	line, err := buf.encode(r)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	b, err := l.add(r, line)
-	full := err == nil && len(b.lines) >= maxPending
-	if err == nil && !l.writing {
-		if full {
-			l.writing = true
-			go l.drain()
-		} else if l.lazy == nil {
-			l.lazy = time.AfterFunc(lazyFor, l.flushLazy)
-		}
-	}
-	l.mu.Unlock()
-	if full {
-		return b.wait(ctx)
-	}
-	return err
-}
-
-// Depth is the number of records that wait to be written.
-func (l *Log) Depth() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.batch.records
-}
-
-// Close writes what waits and closes the file.
-func (l *Log) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil
-	}
-	l.closed = true
-	for l.writing {
-		l.idle.Wait()
-	}
-	l.writeBatch()
-	return errors.Join(l.last, l.file.Close())
-}
-
-// add puts a line into the batch that waits. The caller holds the lock.
-func (l *Log) add(r *schemas.Record, line []byte) (*batch, error) {
-	if l.closed {
-		return nil, ErrClosed
-	}
-	if l.failed != nil {
-		return nil, l.failed
-	}
-	l.seq++
-	r.Custom.Seq = l.seq
-	l.batch.lines = appendNumbered(l.batch.lines, line, l.seq)
-	l.batch.records++
-	return l.batch, nil
-}
-
-func (b *batch) wait(ctx context.Context) error {
-	timer := time.NewTimer(overdue)
-	defer timer.Stop()
 	select {
 	case <-b.done:
 		return b.err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-timer.C:
-		return errOverdue
 	}
 }
+
+// Enqueue is Append as in mode Bounded, for records that nothing waits for, such
+// as outcomes.
+func (l *Log) Enqueue(ctx context.Context, r *schemas.Record) error {
+	if estimate(r) > maxEstimate {
+		return l.enqueueLong(ctx, r)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.accepts(ctx); err != nil {
+		return err
+	}
+	l.put(r, nil, false)
+	return nil
+}
+
+func (l *Log) enqueueLong(ctx context.Context, r *schemas.Record) error {
+	line, err := l.encode(ctx, new(scratch), r)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.accepts(ctx); err != nil {
+		return err
+	}
+	l.put(r, line, false)
+	return nil
+}
+
+// encode masks the record and renders it.
+func (l *Log) encode(ctx context.Context, buf *scratch, r *schemas.Record) ([]byte, error) {
+	if err := MaskRecord(ctx, r, l.opts.Rules); err != nil {
+		l.opts.Report(fmt.Errorf("audit record %s: %w", r.DecisionID, err))
+	}
+	line, err := buf.encode(r)
+	if err == nil && len(line) > maxRecord {
+		err = fmt.Errorf("audit record is longer than %d bytes", maxRecord)
+	}
+	return line, err
+}
+
+// Depth is the number of records that are not on disk yet.
+func (l *Log) Depth() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.depth
+}
+
+// Dir is the log's directory.
+func (l *Log) Dir() string { return l.dir }
+
+// PublicKey is the log's public key, which checks its checkpoints.
+func (l *Log) PublicKey() string { return l.id.text }
+
+// Close writes and signs what waits and lets go of the log. An error says that
+// records were lost or left unsigned.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		<-l.ended
+		return nil
+	}
+	l.closed = true
+	close(l.stop)
+	l.mu.Unlock()
+	<-l.ended
+	err := l.com.end()
+	l.cancel()
+	l.seals.wait()
+	err = errors.Join(err, l.copy.wait())
+	return errors.Join(err, l.lock.release(err == nil))
+}
+
+// clock is wall time that goes on evenly while the process runs, whatever is done
+// to the machine's clock.
+type clock struct{ start time.Time }
+
+func newClock() clock { return clock{time.Now()} }
+
+func (c clock) now() time.Time { return c.start.Round(0).Add(time.Since(c.start)) }

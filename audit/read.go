@@ -11,8 +11,14 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// maxLine bounds one line of a log that is read back.
-const maxLine = 4 << 20
+// maxLine bounds one line of a log that is read back, maxRecord one that is
+// written.
+const (
+	maxLine   = 4 << 20
+	maxRecord = 2 << 20
+)
+
+var errLong = fmt.Errorf("longer than %d bytes", maxLine)
 
 // Filter selects records; the zero value selects all.
 type Filter struct {
@@ -79,7 +85,7 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 		case err != bufio.ErrBufferFull:
 			return nil, err
 		case len(line) > maxLine:
-			return nil, fmt.Errorf("longer than %d bytes", maxLine)
+			return nil, errLong
 		}
 		part, err = br.ReadSlice('\n')
 	}

@@ -98,7 +98,7 @@ func countSegment(s Segment) (Rollup, error) {
 		if err != nil {
 			return Rollup{}, err
 		}
-		if err := c.add(e.Line); err != nil {
+		if _, err := c.add(e.Line); err != nil {
 			return Rollup{}, fmt.Errorf("%s: record %d: %w", s.Path, e.Seq, err)
 		}
 	}
@@ -127,14 +127,13 @@ func (c *counter) text(raw []byte) string {
 }
 
 // add counts one record and takes note of its time.
-func (c *counter) add(line []byte) error {
+func (c *counter) add(line []byte) (at int64, err error) {
 	f, err := ParseFields(line)
-	if err != nil {
-		return err
+	if err == nil {
+		at, err = parseTime(f.Timestamp)
 	}
-	at, err := parseTime(f.Timestamp)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if c.r.Records == 0 || at < c.from {
 		c.from = at
@@ -144,7 +143,7 @@ func (c *counter) add(line []byte) error {
 	}
 	c.r.Records++
 	if string(f.Type) != schemas.RecordDecision {
-		return nil
+		return at, nil
 	}
 	key := RollupKey{
 		Minute: floorDiv(at, int64(time.Minute)), Sandbox: c.text(f.Sandbox), Policy: c.text(f.Policy), Host: c.text(f.Host),
@@ -154,7 +153,7 @@ func (c *counter) add(line []byte) error {
 		key.Host = RollupOther
 	}
 	c.rows[key]++
-	return nil
+	return at, nil
 }
 
 func floorDiv(n, by int64) int64 {

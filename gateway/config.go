@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/openshell-policy/openshell/audit"
 )
 
 // Config is the gateway's configuration file. docs/operations.md explains each
@@ -74,8 +76,16 @@ type CA struct {
 
 // Audit says where decisions are recorded.
 type Audit struct {
-	Path string `yaml:"path"`
-	Sync bool   `yaml:"sync"` // a request waits until its record is on disk
+	Path string `yaml:"path"` // a folder
+	// Mode is strict, where a request waits until its record is on disk, or
+	// bounded, where it waits until the record is queued.
+	Mode     audit.Mode    `yaml:"mode"`
+	Origin   string        `yaml:"origin"`    // the log's name; "" made at first start
+	Keep     time.Duration `yaml:"keep"`      // older records are deleted; 0 none
+	MaxBytes int64         `yaml:"max_bytes"` // of the folder; 0 no bound
+	// CheckpointFile and CheckpointURL get copies of what the log signs.
+	CheckpointFile string `yaml:"checkpoint_file"`
+	CheckpointURL  string `yaml:"checkpoint_url"`
 }
 
 // Limits bound what sandboxes can make the gateway hold or do.
@@ -108,6 +118,7 @@ const (
 func DefaultConfig() Config {
 	return Config{
 		Listen:      Listen{Proxy: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},
+		Audit:       Audit{Mode: audit.Strict, Keep: audit.DefaultKeep},
 		DenyConnect: DenyInside,
 		Identity:    Identity{Require: RequireAny},
 		Limits: Limits{
@@ -146,13 +157,15 @@ type LookupEnv func(key string) (string, bool)
 
 // Override sets the fields whose variable is set: OPENSHELL_LISTEN_PROXY,
 // OPENSHELL_LISTEN_ADMIN, OPENSHELL_POLICIES (separated as PATH is),
-// OPENSHELL_STATE_DIR, OPENSHELL_AUDIT_PATH and OPENSHELL_DENY_CONNECT.
+// OPENSHELL_STATE_DIR, OPENSHELL_AUDIT_PATH, OPENSHELL_AUDIT_MODE and
+// OPENSHELL_DENY_CONNECT.
 func (c *Config) Override(lookup LookupEnv) {
 	for key, field := range map[string]*string{
 		"OPENSHELL_LISTEN_PROXY": &c.Listen.Proxy,
 		"OPENSHELL_LISTEN_ADMIN": &c.Listen.Admin,
 		"OPENSHELL_STATE_DIR":    &c.StateDir,
 		"OPENSHELL_AUDIT_PATH":   &c.Audit.Path,
+		"OPENSHELL_AUDIT_MODE":   (*string)(&c.Audit.Mode),
 		"OPENSHELL_DENY_CONNECT": &c.DenyConnect,
 	} {
 		if v, ok := lookup(key); ok {
@@ -167,6 +180,10 @@ func (c *Config) Override(lookup LookupEnv) {
 // Validate checks what a type cannot say.
 func (c *Config) Validate() error {
 	switch {
+	case c.Audit.Mode != audit.Strict && c.Audit.Mode != audit.Bounded:
+		return fmt.Errorf("configuration: audit.mode is %q, not %q or %q", c.Audit.Mode, audit.Strict, audit.Bounded)
+	case c.Audit.Keep < 0 || c.Audit.MaxBytes < 0:
+		return errors.New("configuration: audit.keep and audit.max_bytes are 0 or more")
 	case c.DenyConnect != DenyInside && c.DenyConnect != DenyPlain:
 		return fmt.Errorf("configuration: deny_connect is %q, not %q or %q", c.DenyConnect, DenyInside, DenyPlain)
 	case !slices.Contains([]string{RequireAny, RequireToken, RequireSource, RequireBoth}, c.Identity.Require):
@@ -195,13 +212,12 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// AuditPath is where the log is: audit.path, else audit.ndjson in the state
-// folder.
+// AuditPath is the log's folder: audit.path, else audit in the state folder.
 func (c *Config) AuditPath() string {
 	if c.Audit.Path != "" {
 		return c.Audit.Path
 	}
-	return filepath.Join(c.StateDir, "audit.ndjson")
+	return filepath.Join(c.StateDir, "audit")
 }
 
 // CADir is the folder of the authority: ca.dir, else ca in the state folder.

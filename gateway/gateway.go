@@ -118,7 +118,7 @@ func (g *Gateway) openState() (err error) {
 	if g.audit = g.deps.Audit; g.audit != nil {
 		return nil
 	}
-	if g.auditLog, err = audit.Open(g.cfg.AuditPath(), audit.Options{Sync: g.cfg.Audit.Sync}); err != nil {
+	if g.auditLog, err = audit.Open(g.cfg.AuditPath(), g.auditOptions()); err != nil {
 		return err
 	}
 	g.audit = g.auditLog
@@ -184,12 +184,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 	serve(func() error { return g.serveProxy(g.outerFeed) })
 	serve(func() error { return g.inner.server.Serve(g.inner) })
 	g.serveOthers()
-	serve(func() error { return g.admin.Serve(g.adminLn) })
 	serve(func() error { return g.watch(g.base) })
 	go g.rotate(g.base)
 	if err := g.reopenSockets(); err != nil {
 		return errors.Join(err, g.drain())
 	}
+	serve(func() error { return g.admin.Serve(g.adminLn) })
 	g.log.Info("serving", "proxy", g.ProxyAddr(), "admin", g.AdminAddr(), "revision", g.engine.Current().Revision())
 	select {
 	case <-ctx.Done():

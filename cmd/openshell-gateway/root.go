@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/cmd/internal/wiring"
 	"github.com/openshell-policy/openshell/gateway"
 	"github.com/openshell-policy/openshell/internal/cli"
@@ -22,6 +23,7 @@ type serveOptions struct {
 	admin        string
 	stateDir     string
 	auditPath    string
+	auditMode    string
 	denyConnect  string
 	roots        string
 	allowPrivate []string
@@ -41,7 +43,7 @@ func newRoot() *cobra.Command {
 
 Settings come from the configuration file, over it from OPENSHELL_* variables
 (OPENSHELL_POLICIES, OPENSHELL_LISTEN_PROXY, OPENSHELL_LISTEN_ADMIN,
-OPENSHELL_STATE_DIR, OPENSHELL_AUDIT_PATH, OPENSHELL_DENY_CONNECT), over those from
+OPENSHELL_STATE_DIR, OPENSHELL_AUDIT_PATH, OPENSHELL_AUDIT_MODE, OPENSHELL_DENY_CONNECT), over those from
 flags. Without policies the ready-made ones are served. A policy that does not
 compile keeps the gateway from starting; at run time the ones before stay in force.`,
 		Example: `  openshell-gateway --config gateway.yaml
@@ -73,7 +75,8 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.proxy, "listen-proxy", "", "`ADDRESS` of the proxy, host:port")
 	f.StringVar(&o.admin, "listen-admin", "", "`ADDRESS` of the admin API, host:port on loopback or unix:/path")
 	f.StringVar(&o.stateDir, "state-dir", "", "`FOLDER` for sandboxes, certificates and the log")
-	f.StringVar(&o.auditPath, "audit-path", "", "`FILE` of the decision log")
+	f.StringVar(&o.auditPath, "audit-path", "", "`FOLDER` of the decision log")
+	f.StringVar(&o.auditMode, "audit-mode", "", "when a request may go on: strict (its record is on disk) or bounded (it is queued)")
 	f.StringVar(&o.denyConnect, "deny-connect", "", "where a CONNECT to an unknown host is denied: inside or plain")
 	f.StringVar(&o.roots, "upstream-roots", "", "`FILE` of certificates that upstreams must chain to (default: the system's)")
 	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private `CIDR` that every rule may reach, repeatable")
@@ -93,6 +96,7 @@ func (o *serveOptions) load(cmd *cobra.Command) (gateway.Config, error) {
 		"listen-proxy":   func() { cfg.Listen.Proxy = o.proxy },
 		"listen-admin":   func() { cfg.Listen.Admin = o.admin },
 		"audit-path":     func() { cfg.Audit.Path = o.auditPath },
+		"audit-mode":     func() { cfg.Audit.Mode = audit.Mode(o.auditMode) },
 		"deny-connect":   func() { cfg.DenyConnect = o.denyConnect },
 		"upstream-roots": func() { cfg.UpstreamRoots = o.roots },
 		"allow-loopback": func() { cfg.AllowLoopback = o.loopback },

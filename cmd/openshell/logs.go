@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,20 +74,21 @@ func logs(ctx context.Context, o *logsOptions) error {
 		go o.untilEnded(ctx, box.ID, cancel)
 		return audit.Follow(ctx, path, filter, printer.print)
 	}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing was decided yet
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return audit.Read(f, func(r *schemas.Record) error {
-		if !filter.Match(r) {
-			return nil
+	for r, err := range audit.Records(path, audit.Position{Since: filter.Since}) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // nothing was decided yet
 		}
-		return printer.print(r)
-	})
+		if err != nil {
+			return err
+		}
+		if !filter.Match(r) {
+			continue
+		}
+		if err := printer.print(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // untilEnded cancels when the sandbox has ended and its last records are
