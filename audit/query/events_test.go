@@ -196,7 +196,7 @@ func TestBadFiles(t *testing.T) {
 		{"array of numbers", "[{\"a\":1},3]", "holds no decision (2"},
 		{"bad time", `{"decision_id":"x","timestamp":7,"result":true}` + "\n", ":1: "},
 		{"deep", strings.Repeat(`{"input":`, 5000) + strings.Repeat("}", 5000) + "\n", "holds no decision"},
-		{"cut gzip", string(gzipped(t, []byte(good + "\n"))[:60]), "unexpected EOF"},
+		{"cut gzip", string(gzipped(t, []byte(good+"\n"))[:60]), "unexpected EOF"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -55,11 +55,11 @@ func (f *Filter) Check() error {
 // must hold: looking for bytes costs a fiftieth of reading fields.
 type matcher struct {
 	Filter
-	needles  [][]byte
-	pattern  bool // Host is one
-	sandbox  string
-	text     []byte
-	skipped  int // lines of files that hold no decision
+	needles [][]byte
+	pattern bool // Host is one
+	sandbox string
+	text    []byte
+	skipped int // lines of files that hold no decision
 }
 
 func newMatcher(f Filter) *matcher {
