@@ -125,11 +125,17 @@ func (g *Gateway) closeSocket(id string) {
 	}
 }
 
+func (g *Gateway) hasSocket(id string) bool {
+	g.socketsMu.Lock()
+	defer g.socketsMu.Unlock()
+	return g.sockets[id] != nil
+}
+
 // reopenSockets serves the sockets of the sandboxes that outlived a restart of
 // the gateway.
 func (g *Gateway) reopenSockets() error {
 	for _, s := range g.registry.List(false) {
-		if s.Socket == "" {
+		if s.Socket == "" || g.hasSocket(s.ID) { // made since the admin API is served
 			continue
 		}
 		if _, err := g.openSocket(s.ID); err != nil {
