@@ -22,7 +22,7 @@ func run() int {
 
 func newRoot() *cobra.Command {
 	root := cli.Group("openshell-policy", "Compile, test and explain sandbox policies",
-		newCompile(), newEval(), newTest(), newSchema(), newExplain(), cli.VersionCommand())
+		newCompile(), newInspect(), newBundle(), newKeygen(), newEval(), newLint(), newTest(), newSchema(), newExplain(), cli.VersionCommand())
 	root.Long = `Compile, test and explain sandbox policies.
 
 A policy says which requests an agent may send, which files it may touch and which

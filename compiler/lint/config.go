@@ -38,6 +38,9 @@ type Config struct {
 	Exclude      []glob.Pattern
 	PrivateHosts []glob.Pattern
 	FailOn       diag.Severity // "" if not given
+	// Relative gives a source's name relative to the folder of the configuration;
+	// nil where names are so already.
+	Relative func(name string) string
 }
 
 // Override gives files other severities.
@@ -247,13 +250,15 @@ func (p *configParser) hosts(n *yaml.Node) []glob.Pattern {
 	return out
 }
 
-// Excluded tells whether a file is not to be looked at. Its name is relative to
-// the folder of the configuration.
+// Excluded tells whether a source is not to be looked at.
 func (c *Config) Excluded(name string) bool {
-	return c != nil && matchesFile(c.Exclude, name)
+	return c != nil && c.matches(c.Exclude, name)
 }
 
-func matchesFile(globs []glob.Pattern, name string) bool {
+func (c *Config) matches(globs []glob.Pattern, name string) bool {
+	if c.Relative != nil {
+		name = c.Relative(name)
+	}
 	var path glob.Pattern
 	for part := range strings.SplitSeq(name, "/") {
 		path.Segments = append(path.Segments, glob.Segment{Tokens: []glob.Token{{Op: glob.Literal, Lit: part}}})
@@ -279,7 +284,7 @@ func (c *Config) severity(code, file string, own diag.Severity) diag.Severity {
 		out = s
 	}
 	for _, o := range c.Overrides {
-		if s, ok := o.Severities[code]; ok && matchesFile(o.Files, file) {
+		if s, ok := o.Severities[code]; ok && c.matches(o.Files, file) {
 			out = s
 		}
 	}

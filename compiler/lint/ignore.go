@@ -54,7 +54,7 @@ func silence(ds []diag.Diagnostic, sources []Source, c *Config) []diag.Diagnosti
 func silenced(list []*ignore, d *diag.Diagnostic) bool {
 	hit := false
 	for _, ig := range list {
-		if ig.broken == "" && ig.first <= d.Pos.Line && d.Pos.Line <= ig.last && slices.Contains(ig.codes, d.Code) {
+		if ig.broken == "" && ig.reason != "" && ig.first <= d.Pos.Line && d.Pos.Line <= ig.last && slices.Contains(ig.codes, d.Code) {
 			ig.used[d.Code] = true
 			hit = true
 		}
@@ -72,10 +72,10 @@ func (ig *ignore) findings(file string) []diag.Diagnostic {
 	if ig.broken != "" {
 		return []diag.Diagnostic{say("OSP1103", "write # openshell-lint: ignore OSP3004 and the reason", "%s", ig.broken)}
 	}
-	var out []diag.Diagnostic
 	if ig.reason == "" {
-		out = append(out, say("OSP1101", "say after the code why it is right here", "the ignore comment gives no reason"))
+		return []diag.Diagnostic{say("OSP1101", "say after the code why it is right here", "the ignore comment gives no reason, and silences nothing without one")}
 	}
+	var out []diag.Diagnostic
 	for _, code := range ig.codes {
 		info, known := diag.Lookup(code)
 		switch {

@@ -19,14 +19,30 @@ const maxFile = 16 << 20
 // ErrNoPolicies is returned for a folder without a policy file.
 var ErrNoPolicies = errors.New("no policy files (*.yaml, *.yml)")
 
+// File is a source with where it was read.
+type File struct {
+	compiler.Source
+	Path string
+}
+
 // Read reads policy files and folders. Of a folder it takes every *.yaml and
 // *.yml at any depth but tests (*_test.yaml) and what begins with a dot. Sources
 // are sorted by name, and a file that is named twice is read once.
 func Read(paths ...string) ([]compiler.Source, error) {
+	files, err := ReadFiles(func(name string) bool { return !IsTest(name) }, paths...)
 	var sources []compiler.Source
+	for _, f := range files {
+		sources = append(sources, f.Source)
+	}
+	return sources, err
+}
+
+// ReadFiles is Read for the files of folders that want selects.
+func ReadFiles(want func(name string) bool, paths ...string) ([]File, error) {
+	var out []File
 	taken := map[string]string{} // file by name
 	for _, p := range paths {
-		files, err := Files(p, func(name string) bool { return !IsTest(name) })
+		files, err := Files(p, want)
 		if err != nil {
 			return nil, err
 		}
@@ -46,11 +62,11 @@ func Read(paths ...string) ([]compiler.Source, error) {
 			if err != nil {
 				return nil, err
 			}
-			sources = append(sources, compiler.Source{Name: name, Data: data})
+			out = append(out, File{compiler.Source{Name: name, Data: data}, f})
 		}
 	}
-	slices.SortFunc(sources, func(a, b compiler.Source) int { return strings.Compare(a.Name, b.Name) })
-	return sources, nil
+	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
 }
 
 // same tells whether two paths are one file.
