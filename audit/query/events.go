@@ -172,6 +172,7 @@ func (m *matcher) directory(path string) iter.Seq2[*Event, error] {
 				yield(nil, err)
 				return
 			}
+			m.last[path] = entry.Seq
 			if !m.may(entry.Line) {
 				continue
 			}

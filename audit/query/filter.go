@@ -59,11 +59,12 @@ type matcher struct {
 	pattern bool // Host is one
 	sandbox string
 	text    []byte
-	skipped int // lines of files that hold no decision
+	skipped int               // lines of files that hold no decision
+	last    map[string]uint64 // number of the last record that was read, by log
 }
 
 func newMatcher(f Filter) *matcher {
-	m := &matcher{Filter: f, pattern: strings.ContainsAny(f.Host, `*?[\`)}
+	m := &matcher{Filter: f, last: map[string]uint64{}, pattern: strings.ContainsAny(f.Host, `*?[\`)}
 	if f.Sandbox != "" {
 		m.sandbox = strings.TrimPrefix(f.Sandbox, "sb-")
 		m.need(m.sandbox)
