@@ -2,9 +2,11 @@ package compiler
 
 import (
 	"crypto/sha256"
+	"maps"
 	"slices"
 	"sync"
 
+	"github.com/openshell-policy/openshell/compiler/bundle"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
@@ -26,6 +28,7 @@ type digest = [sha256.Size]byte
 // file is a source, parsed.
 type file struct {
 	digest digest
+	source Source
 	docs   []*parse.Document
 	found  []diag.Diagnostic
 }
@@ -64,7 +67,7 @@ func (s *session) parse(src Source) *file {
 	d := digest(h.Sum(nil))
 	f := s.cache.files[d]
 	if f == nil {
-		f = &file{digest: d}
+		f = &file{digest: d, source: src}
 		f.docs, f.found = parse.File(src.Name, src.Data)
 	}
 	s.files[d] = f
@@ -117,4 +120,23 @@ func (s *session) collect(name string, into *[]string) {
 	for _, base := range s.extends[name] {
 		s.collect(base, into)
 	}
+}
+
+// sources lists the files that the policies were made from, sorted by name.
+func (s *session) sources(policies []*plan.Policy) []bundle.Source {
+	var names []string
+	for _, p := range policies {
+		s.collect(p.Name, &names)
+	}
+	byName := map[string][]byte{}
+	for _, n := range names {
+		if f := s.byDoc[n]; f != nil {
+			byName[f.source.Name] = f.source.Data
+		}
+	}
+	var out []bundle.Source
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out = append(out, bundle.Source{Name: name, Data: byName[name]})
+	}
+	return out
 }

@@ -36,6 +36,9 @@ type Options struct {
 	Compiler string    // version of the compiler, for the manifest
 	// Sign signs the bundle; nil leaves it unsigned.
 	Sign *keys.Private
+	// KeepSources puts the text of the policies into the manifest, so that the
+	// bundle can be compared and explained without them.
+	KeepSources bool
 	// Cache takes over what did not change since the compilation before; nil
 	// keeps nothing.
 	Cache *Cache
@@ -87,7 +90,12 @@ func (r *Result) parse(s *session, sources []Source) []*parse.Document {
 }
 
 func (r *Result) build(s *session, opts Options) {
+	var sources []bundle.Source
+	if opts.KeepSources {
+		sources = s.sources(r.Policies)
+	}
 	data, revision, err := bundle.Build(r.Policies, bundle.Options{
+		Sources: sources,
 		Library: opts.Rego, Revision: opts.Revision, Name: opts.Name, Serial: opts.Serial,
 		Expires: opts.Expires, Compiler: opts.Compiler, Generate: s.generate,
 	})

@@ -95,7 +95,24 @@ func (g *Generation) Rule(policy, id string) (RuleInfo, bool) {
 	if !ok {
 		return RuleInfo{}, false
 	}
-	r := p.index.Rules[i]
+	return p.index.Rules[i].info(), true
+}
+
+// Rules describes the rules of a policy in the order in which they are numbered;
+// none for a policy that is not there.
+func (g *Generation) Rules(policy string) []RuleInfo {
+	p := g.policies[policy]
+	if p == nil {
+		return nil
+	}
+	out := make([]RuleInfo, len(p.index.Rules))
+	for i := range out {
+		out[i] = p.index.Rules[i].info()
+	}
+	return out
+}
+
+func (r *rule) info() RuleInfo {
 	info := RuleInfo{
 		ID: r.ID, Effect: r.Effect, File: r.File, Line: r.Line, Host: r.Host, Methods: r.MethodList,
 		Passthrough: r.Passthrough, WebSocket: r.WebSocket, Mode: r.Mode,
@@ -105,7 +122,7 @@ func (g *Generation) Rule(policy, id string) (RuleInfo, bool) {
 			info.AllowPrivate = append(info.AllowPrivate, prefix)
 		}
 	}
-	return info, true
+	return info
 }
 
 // Decide answers one input. Whatever goes wrong denies.

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/internal/policyset"
+	"github.com/openshell-policy/openshell/schemas/keys"
 )
 
 type compileOptions struct {
@@ -23,6 +21,9 @@ type compileOptions struct {
 	revision string
 	serial   int64
 	expires  string
+	sign     bool
+	key      string
+	noSource bool
 	output
 }
 
@@ -37,11 +38,14 @@ func newCompile() *cobra.Command {
 The bundle holds Rego, data and a manifest, and any OPA evaluates it:
   opa eval -b bundle.tar.gz -i input.json data.openshell.decision
 
-The same sources give the same bytes. Of a folder every *.yaml is taken but tests
+The same sources give the same bytes, also signed: --sign writes OPA's
+.signatures.json with a key that keygen made. A gateway takes bundles from servers and
+registries only if a key that it trusts signed them. Of a folder every *.yaml is taken but tests
 (*_test.yaml); a ready-made policy is given by its name. Without -o the policies
 are only checked. Exit status: 0 compiled, 1 a policy has errors, 2 could not run.`,
 		Example: `  openshell-policy compile policies/ -o bundle.tar.gz
   openshell-policy compile policies/github-readonly.yaml
+  openshell-policy compile policies/ -o bundle.tar.gz --sign --key team.key --name team --serial 8
   openshell-policy compile policies/ -o - --name team-a --serial 7 | tee bundle.tar.gz | sha256sum`,
 		Args: cli.Args(1, -1, "policy files or folders"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +60,9 @@ are only checked. Exit status: 0 compiled, 1 a policy has errors, 2 could not ru
 	f.StringVar(&o.revision, "revision", "", "revision of the bundle (default: the digest of what decides)")
 	f.Int64Var(&o.serial, "serial", 0, "serial `NUMBER`; a gateway refuses one lower than it has seen")
 	f.StringVar(&o.expires, "expires", "", "`TIME` (RFC 3339) after which a gateway refuses the bundle")
+	f.BoolVar(&o.sign, "sign", false, "sign the bundle with the key of --key, or of "+signingKeyEnv)
+	f.StringVar(&o.key, "key", "", "`FILE` of the private key (PEM; keygen writes one)")
+	f.BoolVar(&o.noSource, "no-sources", false, "leave the text of the policies out of the manifest; inspect and diff then show less")
 	f.Var(format, "diagnostics", "`FORMAT` of diagnostics: text on stderr, or json on stdout")
 	return cmd
 }
@@ -74,6 +81,10 @@ func compilePolicies(o *compileOptions) error {
 			return cli.WithHint(fmt.Errorf("--expires %q is not a time", o.expires), "write it as 2026-12-31T00:00:00Z")
 		}
 	}
+	opts.KeepSources = !o.noSource
+	if opts.Sign, err = o.signer(); err != nil {
+		return err
+	}
 	result := policyset.Compile(sources, opts)
 	if err := o.diagnose(result.Diagnostics, result.Sources); err != nil {
 		return err
@@ -85,6 +96,18 @@ func compilePolicies(o *compileOptions) error {
 		return cli.WithHint(fmt.Errorf("no policy in %s", strings.Join(o.paths, " ")), "a policy is a document of kind SandboxPolicy; openshell-policy test runs tests")
 	}
 	return o.deliver(result)
+}
+
+// signer is the key to sign with, nil for a bundle that is not to be signed.
+func (o *compileOptions) signer() (*keys.Private, error) {
+	if !o.sign {
+		if o.key != "" {
+			return nil, cli.WithHint(errors.New("--key without --sign"), "add --sign to sign the bundle")
+		}
+		return nil, nil
+	}
+	key, err := loadPrivate(o.key, o.stderr)
+	return &key, err
 }
 
 // deliver writes the bundle to where it was asked for.
@@ -124,24 +147,4 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// writeFile replaces a file whole, so that who watches it never reads half.
-func writeFile(path string, data []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
-		return nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

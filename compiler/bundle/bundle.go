@@ -6,9 +6,12 @@ package bundle
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,8 +39,16 @@ type Options struct {
 	Serial   int64
 	Expires  time.Time // zero: never
 	Compiler string    // version of the compiler, for the manifest
+	// Sources are kept in the manifest, and decide nothing.
+	Sources []Source
 	// Generate lowers a plan; nil is regogen.Generate.
 	Generate func(*plan.Policy) *regogen.Generated
+}
+
+// Source is the text of a file that policies were compiled from.
+type Source struct {
+	Name string `json:"name"`
+	Data []byte `json:"data"`
 }
 
 // Build returns the bundle as a gzipped tar, and its revision.
@@ -97,7 +108,12 @@ func assemble(policies []*plan.Policy, opts Options) (opabundle.Bundle, string, 
 	}
 	b := opabundle.Bundle{Modules: modules, Data: map[string]any{"openshell": content}}
 	b.Manifest = manifest(content.Revision, names, opts)
-	b.Manifest.Metadata["source_map"], err = indexDigest(index)
+	if b.Manifest.Metadata["source_map"], err = indexDigest(index); err != nil {
+		return b, "", err
+	}
+	if len(opts.Sources) > 0 {
+		b.Manifest.Metadata["sources"], err = packSources(opts.Sources)
+	}
 	return b, digest, err
 }
 
@@ -134,6 +150,16 @@ func indexDigest(index map[string]json.RawMessage) (string, error) {
 	}
 	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// packSources is the list as JSON, gzipped, in base64.
+func packSources(sources []Source) (string, error) {
+	var buf bytes.Buffer
+	zip := gzip.NewWriter(&buf)
+	if err := errors.Join(json.NewEncoder(zip).Encode(sources), zip.Close()); err != nil {
+		return "", fmt.Errorf("pack sources: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(buf.Bytes()), nil
 }
 
 // Data is data.openshell.

@@ -50,6 +50,7 @@ func Codes() []CodeInfo { return slices.Clone(codes()) }
 var codes = sync.OnceValue(func() []CodeInfo {
 	all := slices.Concat(
 		compileCodes,
+		bundleCodes,
 		lintCodes(),
 		testCodes(),
 	)

@@ -14,6 +14,8 @@ const (
 	CodeSerial    = "OSP5008" // older than what was in force
 	CodeExpired   = "OSP5009" // past its time
 	CodeName      = "OSP5010" // another bundle than the one asked for
+	CodeSource    = "OSP5012" // where bundles come from cannot be reached
+	CodeLayout    = "OSP5013" // what is there is no bundle
 	CodeContent   = "OSP5011" // modules or data that do not belong
 )
 
@@ -29,4 +31,12 @@ func (e *Error) Error() string { return e.Code + ": " + e.Detail }
 
 func refuse(code, hint, format string, args ...any) error {
 	return &Error{Code: code, Hint: hint, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Codes lists the codes of this package.
+func Codes() []string {
+	return []string{
+		CodeFormat, CodeSize, CodeEntry, CodeManifest, CodeUnsigned, CodeSignature, CodeTampered, CodeSerial,
+		CodeExpired, CodeName, CodeContent, CodeSource, CodeLayout,
+	}
 }

@@ -29,6 +29,7 @@ type Metadata struct {
 	Compiler   string    `json:"compiler"`
 	SourceMap  string    `json:"source_map"`           // SHA-256 of the source map
 	Expires    time.Time `json:"expires,omitzero"`     // zero: never
+	Sources    []byte    `json:"sources,omitempty"`    // see Archive.Sources
 	Extensions []string  `json:"extensions,omitempty"` // names
 }
 
