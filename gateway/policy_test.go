@@ -145,3 +145,9 @@ type brokenGen struct{ gateway.Generation }
 func (brokenGen) DecideReadings(context.Context, schemas.DecisionInput, []schemas.NetworkInput) (schemas.Decision, int) {
 	panic("the engine is broken")
 }
+
+// nothing compiles the default policies, for gateways that serve nobody.
+func nothing(tb testing.TB) gateway.Compile {
+	b := defaultPolicies(1, 2).bundle(tb)
+	return func(context.Context) ([]byte, []string, error) { return b, nil, nil }
+}

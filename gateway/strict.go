@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -73,6 +74,20 @@ func checkHTTP2(r *http.Request) *misread {
 		return badRequest("Host is not :authority")
 	}
 	delete(r.Header, "Host")
+	return checkLength(r)
+}
+
+// checkLength holds the Content-Length of an HTTP/2 request to its one form.
+// net/http reads a malformed one as none.
+func checkLength(r *http.Request) *misread {
+	values := r.Header["Content-Length"]
+	if len(values) == 0 {
+		return nil
+	}
+	n, err := strconv.ParseUint(values[0], 10, 63)
+	if len(values) > 1 || err != nil || values[0][0] == '+' || int64(n) != r.ContentLength {
+		return badRequest("Content-Length is not the length of the body")
+	}
 	return nil
 }
 

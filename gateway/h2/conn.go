@@ -81,6 +81,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	for c.preface < len(Preface) && len(b) > 0 {
 		if b[0] != Preface[c.preface] {
 			c.fail("the connection does not begin as HTTP/2 does")
+			_ = c.Conn.Close() // before net/http answers in HTTP/1
 			return 0, io.ErrUnexpectedEOF
 		}
 		c.preface++
