@@ -21,11 +21,12 @@ type Config struct {
 	Files map[string]string
 	// TmpBytes bounds /tmp, the home and /dev/shm, each.
 	TmpBytes int64
+	// Limits are the resource limits of every process, by their numbers in
+	// setrlimit.
+	Limits map[int]uint64
 	// Ports are the TCP ports on which the sandbox's connections to any address
 	// arrive at the supervisor.
 	Ports []int
-	// Confinement is handed to Confine.
-	Confinement []byte
 }
 
 // Workspace is where the sandbox sees its workspace.

@@ -21,10 +21,10 @@ const InitName = "openshell-init"
 // wireFD is the descriptor of the socket to the supervisor.
 const wireFD = 3
 
-// Confine restricts the calling thread and all that it will fork, and returns
-// what the supervisor is to be sent, or nil. It is called inside the sandbox,
-// after everything is built, with Config.Confinement.
-type Confine func(config []byte) (*os.File, error)
+// Confine restricts the calling thread and all that it will fork, and returns a
+// descriptor that the supervisor is to be sent, or -1. It is called inside the
+// sandbox, after everything is built, with what the supervisor says.
+type Confine func(config []byte) (listener int, err error)
 
 // Main is process 1 of a sandbox. It returns when the supervisor is gone, and
 // the kernel then ends everything in the sandbox.
@@ -49,8 +49,9 @@ type initProcess struct {
 	children children
 }
 
-// request1 asks the spawning thread for one command.
+// request1 asks the spawning thread for one command, or to confine itself.
 type request1 struct {
+	confine *confine
 	command *Command
 	files   []*os.File
 }
@@ -67,11 +68,12 @@ func (i *initProcess) run() error {
 	if err != nil {
 		return err
 	}
-	confined := make(chan error, 1)
-	go i.spawner(m.Config, files, listeners, confined)
-	if err := <-confined; err != nil {
+	err = i.wire.Send(message{Ready: &ready{Listeners: listeners}}, files...)
+	wire.CloseAll(files)
+	if err != nil {
 		return err
 	}
+	go i.spawner()
 	go i.children.reap(func(e Ended) { _ = i.wire.Send(message{Ended: &e}) })
 	return i.serve()
 }
@@ -94,6 +96,11 @@ func build(cfg *Config) (files []*os.File, listeners []Listener, err error) {
 	if err := buildRoot(cfg); err != nil {
 		return nil, nil, err
 	}
+	for resource, most := range cfg.Limits {
+		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+			return nil, nil, fmt.Errorf("resource limit %d: %w", resource, err)
+		}
+	}
 	return files, listeners, unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
@@ -109,8 +116,10 @@ func (i *initProcess) serve() error {
 			return err
 		}
 		switch {
+		case m.Confine != nil:
+			i.requests <- request1{confine: m.Confine}
 		case m.Spawn != nil:
-			i.requests <- request1{m.Spawn, files}
+			i.requests <- request1{command: m.Spawn, files: files}
 		case m.Signal != nil:
 			i.children.signal(*m.Signal)
 		case m.Listen != nil:
@@ -135,35 +144,50 @@ func (i *initProcess) listenMore(want []Listener) {
 	wire.CloseAll(files)
 }
 
-// spawner owns the one thread that is confined, and forks every command.
-func (i *initProcess) spawner(cfg *Config, files []*os.File, listeners []Listener, confined chan<- error) {
+// spawner owns the one thread that is confined, and forks every command. It
+// spawns nothing before it is confined.
+func (i *initProcess) spawner() {
 	runtime.LockOSThread() // for ever
-	r := ready{Listeners: listeners}
-	err := dropPrivileges()
-	if err == nil && i.confine != nil {
-		var notify *os.File
-		if notify, err = i.confine(cfg.Confinement); notify != nil {
-			files, r.Confined = append(files, notify), true
-		}
-	}
-	if err == nil {
-		err = i.wire.Send(message{Ready: &r}, files...)
-	}
-	wire.CloseAll(files)
-	confined <- err
-	if err != nil {
-		return
-	}
+	confined := false
 	for req := range i.requests {
-		s, master := i.children.spawn(req)
-		var back []*os.File
-		if master != nil {
-			back = append(back, master)
+		switch {
+		case req.confine != nil && !confined:
+			confined = i.confineThread(req.confine)
+		case req.command != nil && confined:
+			s, master := i.children.spawn(req)
+			var back []*os.File
+			if master != nil {
+				back = append(back, master)
+			}
+			_ = i.wire.Send(message{Spawned: &s}, back...)
+			wire.CloseAll(back)
+		default:
+			_ = i.wire.Send(message{Failed: "the sandbox was asked in the wrong order"})
 		}
-		_ = i.wire.Send(message{Spawned: &s}, back...)
-		wire.CloseAll(back)
 		wire.CloseAll(req.files)
 	}
+}
+
+// confineThread restricts the calling thread and answers with what the
+// supervisor needs to decide for it. A thread that could be restricted only in
+// part spawns nothing.
+func (i *initProcess) confineThread(c *confine) bool {
+	listener := -1
+	err := dropPrivileges()
+	if err == nil && i.confine != nil {
+		listener, err = i.confine(c.Config)
+	}
+	if err != nil {
+		_ = i.wire.Send(message{Confine: &confine{Error: err.Error()}})
+		return false
+	}
+	var files []*os.File
+	if listener >= 0 {
+		files = append(files, os.NewFile(uintptr(listener), "listener"))
+	}
+	err = i.wire.Send(message{Confine: &confine{}}, files...)
+	wire.CloseAll(files)
+	return err == nil
 }
 
 // dropPrivileges gives up every capability of the calling thread, for good.

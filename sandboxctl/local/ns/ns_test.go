@@ -43,6 +43,9 @@ func start(t *testing.T, cfg ns.Config) *ns.Sandbox {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
+	if _, err := s.Confine(nil); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 

@@ -188,16 +188,21 @@ func buildMemory(cfg *Config) error {
 	return nil
 }
 
+// filesDir holds the files of ours, as the sandbox sees it.
+const filesDir = "/run/openshell"
+
 // writeFiles puts small files of ours over the host's.
 func writeFiles(cfg *Config) error {
+	if err := os.Mkdir(filepath.Join(cfg.Stage, filesDir), 0o755); err != nil {
+		return err
+	}
 	for _, path := range slices.Sorted(maps.Keys(cfg.Files)) {
-		source := filepath.Join(cfg.Stage, "run", strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", "-"))
+		source := filepath.Join(cfg.Stage, filesDir, filepath.Base(path))
 		if err := os.WriteFile(source, []byte(cfg.Files[path]), 0o444); err != nil {
 			return err
 		}
-		target := filepath.Join(cfg.Stage, path)
-		if _, err := os.Lstat(target); errors.Is(err, os.ErrNotExist) && strings.HasPrefix(path, "/run/") {
-			continue // it is where it was written
+		if filepath.Dir(path) == filesDir {
+			continue // it is where it belongs
 		}
 		resolved, err := resolveBelow(cfg.Stage, path)
 		if err != nil {

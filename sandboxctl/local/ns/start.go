@@ -23,8 +23,7 @@ type Sandbox struct {
 	cmd  *exec.Cmd
 	wire *wire.Conn
 
-	confinement *os.File
-	listeners   map[Listener]net.Listener
+	listeners map[Listener]net.Listener
 
 	spawning sync.Mutex // one request at a time, so that answers need no numbers
 	answers  chan answer
@@ -39,6 +38,7 @@ type Sandbox struct {
 type answer struct {
 	spawned *Spawned
 	ready   *ready
+	confine *confine
 	files   []*os.File
 }
 
@@ -54,7 +54,7 @@ type Options struct {
 // ErrNoNamespaces says that the kernel lets this user make no namespaces.
 var ErrNoNamespaces = errors.New("this kernel does not let this user make namespaces")
 
-// Start builds a sandbox and returns when it is ready to run commands.
+// Start builds a sandbox and returns when it is ready to be confined.
 func Start(ctx context.Context, cfg Config, opts Options) (*Sandbox, error) {
 	ours, theirs, err := wire.Pair()
 	if err != nil {
@@ -139,9 +139,6 @@ func (s *Sandbox) await(ctx context.Context, cfg Config) error {
 
 func (s *Sandbox) adopt(a answer) error {
 	files := a.files
-	if a.ready.Confined && len(files) > 0 {
-		s.confinement, files = files[len(files)-1], files[:len(files)-1]
-	}
 	if len(files) != len(a.ready.Listeners) {
 		wire.CloseAll(files)
 		return errors.New("the sandbox sent another number of sockets than it said")
@@ -177,7 +174,7 @@ func (s *Sandbox) read() {
 		case m.Ended != nil:
 			s.noteEnd(*m.Ended)
 		default:
-			s.answers <- answer{m.Spawned, m.Ready, files}
+			s.answers <- answer{m.Spawned, m.Ready, m.Confine, files}
 		}
 	}
 }
@@ -207,8 +204,30 @@ func (s *Sandbox) noteEnd(e Ended) {
 // PID is process 1 as the host sees it.
 func (s *Sandbox) PID() int { return s.cmd.Process.Pid }
 
-// Confinement is what Confine returned; the caller owns it.
-func (s *Sandbox) Confinement() *os.File { return s.confinement }
+// Confine has the thread that will spawn every command confined, and returns the
+// descriptor that this gave, or nil; the caller owns it. Nothing can be spawned
+// before.
+func (s *Sandbox) Confine(config []byte) (*os.File, error) {
+	s.spawning.Lock()
+	defer s.spawning.Unlock()
+	if err := s.wire.Send(message{Confine: &confine{Config: config}}); err != nil {
+		return nil, fmt.Errorf("confine the sandbox: %w", err)
+	}
+	a, err := s.answer()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case a.confine == nil:
+		err = errors.New("the sandbox answered something else than that it is confined")
+	case a.confine.Error != "":
+		err = fmt.Errorf("confine the sandbox: %s", a.confine.Error)
+	case len(a.files) == 1:
+		return a.files[0], nil
+	}
+	wire.CloseAll(a.files)
+	return nil, err
+}
 
 // Listeners are the sandbox's sockets; the caller accepts on them.
 func (s *Sandbox) Listeners() map[Listener]net.Listener {
@@ -233,8 +252,5 @@ func (s *Sandbox) Close() {
 	}
 	for _, ln := range s.Listeners() {
 		_ = ln.Close()
-	}
-	if s.confinement != nil {
-		_ = s.confinement.Close()
 	}
 }

@@ -7,6 +7,7 @@ package ns
 type message struct {
 	Config  *Config    `json:"config,omitempty"`
 	Ready   *ready     `json:"ready,omitempty"`
+	Confine *confine   `json:"confine,omitempty"` // and its answer
 	Listen  []Listener `json:"listen,omitempty"`
 	Spawn   *Command   `json:"spawn,omitempty"`
 	Spawned *Spawned   `json:"spawned,omitempty"`
@@ -16,8 +17,12 @@ type message struct {
 }
 
 type ready struct {
-	Listeners []Listener // in the order of the files; the confinement's file, if any, is last
-	Confined  bool
+	Listeners []Listener // in the order of the files
+}
+
+type confine struct {
+	Config []byte
+	Error  string
 }
 
 type signal struct{ PID, Number int }
