@@ -29,6 +29,7 @@ var layers = []layer{
 	{"internal/cli", []string{"schemas", "compiler/diag"}},
 	{"internal/analysis", []string{"schemas", "compiler", "rego", "audit", "internal/policyset"}},
 	{"internal/policyset", []string{"schemas", "compiler", "rego", "policies"}},
+	{"internal/scaffold", []string{"schemas", "compiler", "rego", "policies", "internal/analysis", "internal/policyset"}},
 	{"internal/clitest", nil},
 	{"internal/oracle", nil}, // tests only
 	{"internal/archtest", nil},
