@@ -108,6 +108,24 @@ func (s Segment) Entries(from Position) iter.Seq2[Entry, error] {
 	}
 }
 
+// Damage is what makes a log unreadable at a place, other than an error of the
+// machine.
+type Damage struct {
+	Path string
+	Seq  uint64 // number of the first record that cannot be read
+	Next uint64 // number of the first one that can be again; 0 not known
+	What string
+	// Holds is the number of the record that stands in the place; 0 not known.
+	Holds uint64
+}
+
+func (d *Damage) Error() string { return fmt.Sprintf("%s: record %d: %s", d.Path, d.Seq, d.What) }
+
+// wrongPlace is the number of a record that stands where another must.
+type wrongPlace uint64
+
+func (w wrongPlace) Error() string { return fmt.Sprintf("in its place stands record %d", uint64(w)) }
+
 // lineReader hands the lines of files to a caller until that has enough.
 type lineReader struct {
 	from  Position
@@ -116,7 +134,16 @@ type lineReader struct {
 }
 
 func (r *lineReader) fail(path string, err error) bool {
-	r.yield(Entry{}, fmt.Errorf("%s: %w", path, err))
+	var io *fs.PathError
+	if !errors.As(err, &io) {
+		d := &Damage{Path: path, Seq: max(r.next, 1), What: err.Error()}
+		var wrong wrongPlace
+		if errors.As(err, &wrong) {
+			d.Holds = uint64(wrong)
+		}
+		err = d
+	}
+	r.yield(Entry{}, err)
 	return false
 }
 
@@ -140,7 +167,9 @@ func (r *lineReader) segment(s Segment) bool {
 		more = r.lines(s, bufio.NewReaderSize(f, 256<<10))
 	}
 	if more && s.Next > r.next {
-		return r.fail(s.Path, fmt.Errorf("ends at record %d; the next segment begins at %d", r.next-1, s.Next))
+		what := fmt.Sprintf("the file ends here, and the next begins at record %d", s.Next)
+		r.yield(Entry{}, &Damage{Path: s.Path, Seq: r.next, Next: s.Next, What: what})
+		return false
 	}
 	return more
 }
@@ -154,7 +183,7 @@ func (r *lineReader) lines(s Segment, br *bufio.Reader) bool {
 			return true
 		}
 		if err != nil {
-			return r.fail(s.Path, fmt.Errorf("record %d: %w", r.next, err))
+			return r.fail(s.Path, err)
 		}
 		if !r.emit(line[:len(line)-1]) {
 			return false
@@ -182,10 +211,13 @@ func (r *lineReader) frames(s Segment, f *os.File) bool {
 			return true
 		}
 		if err == nil && h.first != r.next {
-			err = fmt.Errorf("frame begins at record %d, want %d", h.first, r.next)
+			err = wrongPlace(h.first)
+		}
+		if err == nil && !s.Live() && h.first+uint64(h.records) > s.Next {
+			err = fmt.Errorf("a frame goes up to record %d, and the next segment begins at %d", h.first+uint64(h.records)-1, s.Next)
 		}
 		if err != nil {
-			return r.fail(s.Path, fmt.Errorf("record %d: %w", r.next, err))
+			return r.fail(s.Path, err)
 		}
 		if h.first+uint64(h.records) <= r.from.Seq || h.endsBefore(r.from.Since) {
 			if err := fr.skip(h); err != nil {
@@ -203,10 +235,10 @@ func (r *lineReader) frames(s Segment, f *os.File) bool {
 func (r *lineReader) frame(fr *frameReader, h frame) (more bool, err error) {
 	lines, err := fr.lines(h)
 	if err != nil {
-		return false, fmt.Errorf("record %d: %w", r.next, err)
+		return false, err
 	}
 	if n := bytes.Count(lines, []byte("\n")); n != int(h.records) {
-		return false, fmt.Errorf("record %d: frame holds %d records, its header says %d", r.next, n, h.records)
+		return false, fmt.Errorf("a frame holds %d records, its header says %d", n, h.records)
 	}
 	for len(lines) > 0 {
 		i := bytes.IndexByte(lines, '\n')
@@ -233,7 +265,8 @@ func (r *lineReader) file(path string) {
 			return
 		}
 		if err != nil {
-			r.fail(path, fmt.Errorf("line %d: %w", number, err))
+			r.next = number
+			r.fail(path, err)
 			return
 		}
 		line = line[:len(line)-1]

@@ -39,14 +39,14 @@ func (t tile) leaf(i int) int64 {
 // errNoTile says that a tile's file is not there.
 var errNoTile = errors.New("tile is missing")
 
-// read returns the first width hashes of a tile, from the file of that width or
-// of the full tile.
+// read returns the first width hashes of a tile, from a file of at least that
+// width.
 func (ts tiles) read(t tile) ([]tlog.Hash, error) {
 	full := t
 	full.width = tileWidth
 	data, err := os.ReadFile(filepath.Join(ts.dir, full.path()))
 	if errors.Is(err, fs.ErrNotExist) && t.width < tileWidth {
-		data, err = os.ReadFile(filepath.Join(ts.dir, t.path()))
+		data, err = ts.partial(t)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", t.path(), errNoTile)
@@ -62,6 +62,25 @@ func (ts tiles) read(t tile) ([]tlog.Hash, error) {
 		copy(hashes[i][:], data[i*tlog.HashSize:])
 	}
 	return hashes, nil
+}
+
+// partial reads the file of an unfinished tile, or of what it grew to since.
+func (ts tiles) partial(t tile) ([]byte, error) {
+	path := filepath.Join(ts.dir, t.path())
+	data, err := os.ReadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return data, err
+	}
+	entries, dirErr := os.ReadDir(filepath.Dir(path))
+	if dirErr != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if w, numErr := strconv.Atoi(e.Name()); numErr == nil && w >= t.width && w < tileWidth {
+			return os.ReadFile(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	return nil, err
 }
 
 // write replaces the file of a tile, so that nobody reads half of one.
