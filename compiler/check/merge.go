@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/glob"
@@ -34,6 +35,22 @@ func renamed[T any](rules []T, prefix string, origin func(*T) *plan.Origin) []T 
 
 // settle applies the defaults, once everything is merged.
 func (c *checker) settle(p *plan.Policy, e *entry, lineage []*entry) {
+	c.settleRules(p, e, lineage)
+	if c.scalar(e, baseline, "none", "runtime") != "none" {
+		p.File.Baseline = placed(tableRules().baseline, p.Pos)
+	}
+	switch c.scalar(e, sensitive, "everywhere", "block", "allow") {
+	case "allow":
+	case "everywhere":
+		p.File.Sensitive = placed(tableRules().everywhere, p.Pos)
+	default:
+		p.File.Sensitive = placed(tableRules().sensitive, p.Pos)
+		p.File.SensitiveHome = placed(tableRules().home, p.Pos)
+	}
+}
+
+// settleRules applies the defaults that a policy's own rules depend on.
+func (c *checker) settleRules(p *plan.Policy, e *entry, lineage []*entry) {
 	for _, rules := range [][]plan.NetworkRule{p.Network.Denied, p.Network.Outbound} {
 		for i := range rules {
 			if rules[i].Mode == "" {
@@ -47,24 +64,43 @@ func (c *checker) settle(p *plan.Policy, e *entry, lineage []*entry) {
 	if !files {
 		p.File.Writable = defaultWritable(p.Pos)
 	}
-	if c.scalar(e, baseline, "none", "runtime") != "none" {
-		for _, g := range tables.Baseline() {
-			p.File.Baseline = append(p.File.Baseline, tablePath(schemas.RuleBaseline, g, g, p.Pos))
-		}
-	}
-	switch c.scalar(e, sensitive, "everywhere", "block", "allow") {
-	case "allow":
-	case "everywhere":
-		addSensitive(p, true)
-	default:
-		addSensitive(p, false)
-	}
 }
 
 func defaultWritable(pos diag.Position) []plan.PathRule {
 	var out []plan.PathRule
 	for _, g := range []string{"/workspace/**", "/tmp/**"} {
 		out = append(out, tablePath(schemas.RuleDefault, g, g, pos))
+	}
+	return out
+}
+
+// tableRules are the paths of the tables, parsed once: well-known secrets in home
+// directories, which are /root, /home/* and the sandbox's own, or anywhere.
+var tableRules = sync.OnceValue(func() (t struct{ baseline, sensitive, everywhere, home []plan.PathRule }) {
+	for _, g := range tables.Baseline() {
+		t.baseline = append(t.baseline, tablePath(schemas.RuleBaseline, g, g, diag.Position{}))
+	}
+	rule := func(text, src string) plan.PathRule {
+		return tablePath(schemas.RuleSensitive, text, src, diag.Position{})
+	}
+	for _, s := range tables.Sensitive() {
+		if s.Anchor == tables.AnchorAbsolute {
+			t.sensitive = append(t.sensitive, rule(s.Glob, s.Glob))
+			t.everywhere = append(t.everywhere, rule(s.Glob, s.Glob))
+			continue
+		}
+		t.everywhere = append(t.everywhere, rule("**/"+s.Glob, "**/"+s.Glob))
+		t.sensitive = append(t.sensitive, rule("/root/"+s.Glob, "/root/"+s.Glob), rule("/home/*/"+s.Glob, "/home/*/"+s.Glob))
+		t.home = append(t.home, rule("$HOME/"+s.Glob, "/"+s.Glob))
+	}
+	return t
+})
+
+// placed gives a policy's position to rules of the tables.
+func placed(rules []plan.PathRule, pos diag.Position) []plan.PathRule {
+	out := slices.Clone(rules)
+	for i := range out {
+		out[i].Pos = pos
 	}
 	return out
 }
@@ -77,26 +113,6 @@ func tablePath(id, text, src string, pos diag.Position) plan.PathRule {
 		panic("table glob " + src + ": " + err.Error())
 	}
 	return plan.PathRule{Origin: plan.Origin{ID: id, Pos: pos, Text: text}, Glob: g}
-}
-
-// addSensitive expands the table of well-known secrets: home directories are
-// /root, /home/* and the sandbox's own, or anywhere.
-func addSensitive(p *plan.Policy, everywhere bool) {
-	add := func(text, src string) {
-		p.File.Sensitive = append(p.File.Sensitive, tablePath(schemas.RuleSensitive, text, src, p.Pos))
-	}
-	for _, s := range tables.Sensitive() {
-		switch {
-		case s.Anchor == tables.AnchorAbsolute:
-			add(s.Glob, s.Glob)
-		case everywhere:
-			add("**/"+s.Glob, "**/"+s.Glob)
-		default:
-			add("/root/"+s.Glob, "/root/"+s.Glob)
-			add("/home/*/"+s.Glob, "/home/*/"+s.Glob)
-			p.File.SensitiveHome = append(p.File.SensitiveHome, tablePath(schemas.RuleSensitive, "$HOME/"+s.Glob, "/"+s.Glob, p.Pos))
-		}
-	}
 }
 
 // scalar is a policy's own value, else the strictest of its bases, where order

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/openshell-policy/openshell/compiler/glob"
@@ -27,7 +28,14 @@ func HostsMeet(a, b glob.Pattern) bool {
 func deepFirst(s []glob.Segment) bool { return len(s) > 0 && s[0].Deep }
 
 func labelsOverlap(x, y []glob.Segment) bool {
-	for i := range x {
+	for i := range slices.Backward(x) { // names differ most often in their last labels
+		a, literal := x[i].Literal()
+		if b, both := y[i].Literal(); literal && both {
+			if a != b {
+				return false
+			}
+			continue
+		}
 		if !tokensOverlap(atoms(x[i].Tokens), atoms(y[i].Tokens)) {
 			return false
 		}

@@ -10,14 +10,14 @@ import (
 
 // Own returns the plan of a policy as if it extended nothing, with what is
 // malformed left out: for lint, which has something to say of a policy that does
-// not compile, too. Its network rules are those of the document, one for one; a
+// not compile, too. The tables' paths are not in it. Its network rules are those of the document, one for one; a
 // rule with errors has an empty Host.
 func Own(d *parse.Document) *plan.Policy {
 	c := &checker{set: map[string]*entry{}, library: map[string]*entry{}}
 	e := &entry{doc: d, resolved: c.resolve(d)}
 	p := &plan.Policy{Name: e.name(), Pos: d.Pos("metadata", "name"), Mode: mode(c, e)}
 	merge(p, e.resolved, "")
-	c.settle(p, e, []*entry{e})
+	c.settleRules(p, e, []*entry{e})
 	return p
 }
 

@@ -39,12 +39,6 @@ func overridden(p, by *plan.NetworkRule) bool {
 		len(by.Query) == 0 && upgrades
 }
 
-// disjoint tells whether no request matches both an allow and a deny rule.
-func disjoint(allow, deny *plan.NetworkRule) bool {
-	return !check.HostsMeet(allow.Host, deny.Host) || !endpointsMeet(allow, deny) || !namesMeet(allow.Methods, deny.Methods) ||
-		!globsMeet(allow.Paths, deny.Paths)
-}
-
 func endpointsCovered(p, by *plan.NetworkRule) bool {
 	for _, e := range p.Endpoints {
 		ok := slices.ContainsFunc(by.Endpoints, func(f plan.Endpoint) bool {

@@ -28,9 +28,14 @@ func redundantFiles(p *policy, r *reporter) {
 		all := p.planned(list)
 		gone := map[string]bool{}
 		for _, f := range slices.Backward(p.files(list)) {
+			var others []glob.Pattern
 			for j := range all {
 				other := &all[j]
-				if other.Pos == f.plan.Pos || gone[other.ID] || !fileCovered(list, f.plan.Glob, other.Glob) {
+				if other.Pos == f.plan.Pos || gone[other.ID] {
+					continue
+				}
+				if !fileCovered(list, f.plan.Glob, other.Glob) {
+					others = append(others, other.Glob)
 					continue
 				}
 				gone[f.plan.ID] = true
@@ -40,6 +45,11 @@ func redundantFiles(p *policy, r *reporter) {
 				}
 				r.remove(d, true, f.at()...)
 				break
+			}
+			if !gone[f.plan.ID] && pathUnion(f.plan.Glob, others) {
+				gone[f.plan.ID] = true
+				d := r.at(f.at(), "remove it", "%q adds nothing: the other entries of %s together take the same", f.plan.Text, list)
+				r.remove(d, true, f.at()...)
 			}
 		}
 	}

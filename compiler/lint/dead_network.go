@@ -6,68 +6,166 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openshell-policy/openshell/compiler/exact"
 	"github.com/openshell-policy/openshell/compiler/glob"
 	"github.com/openshell-policy/openshell/compiler/plan"
 )
 
-// redundant finds allow and deny rules of which another rule takes every request.
+// redundant finds allow and deny rules whose every request other rules of the list
+// take.
 func redundant(p *policy, r *reporter) {
-	p.redundantIn(p.outbound(), p.plan.Network.Outbound, r, func(a, b *plan.NetworkRule) bool {
-		return a.Passthrough == b.Passthrough && a.Mode == b.Mode && slices.Equal(a.AllowPrivate, b.AllowPrivate) && allowCovered(a, b)
-	})
-	p.redundantIn(p.denied(), p.plan.Network.Denied, r, func(a, b *plan.NetworkRule) bool {
-		return a.Mode == b.Mode && denyCovered(a, b)
-	})
+	alike := func(a, b *plan.NetworkRule) bool {
+		return len(b.Host.Segments) > 0 && a.Passthrough == b.Passthrough && a.Mode == b.Mode && slices.Equal(a.AllowPrivate, b.AllowPrivate)
+	}
+	p.redundantIn(p.outbound(), list{p.plan.Network.Outbound, func(s *space) []exact.Rule { return s.outbound }, alike, allowCovered, mayShare}, r)
+	p.redundantIn(p.denied(), list{p.plan.Network.Denied, func(s *space) []exact.Rule { return s.denied }, alike, denyCovered, sameDestination}, r)
+}
+
+// list is one list of rules, and how two of them are compared.
+type list struct {
+	rules   []plan.NetworkRule
+	exact   func(*space) []exact.Rule
+	alike   func(a, b *plan.NetworkRule) bool // one may stand for the other
+	covered func(a, b *plan.NetworkRule) bool
+	// share tells whether they may take some of the same requests.
+	share func(a, b *plan.NetworkRule) bool
 }
 
 // redundantIn looks at the rules from the last to the first, so that of two equal
 // ones the first stays, and what is reported may be removed all at once.
-func (p *policy) redundantIn(own []rule, all []plan.NetworkRule, r *reporter, covered func(a, b *plan.NetworkRule) bool) {
-	gone := map[string]bool{}
+func (p *policy) redundantIn(own []rule, l list, r *reporter) {
+	gone := map[int]bool{}
 	for _, x := range slices.Backward(own) {
-		mine := slices.IndexFunc(all, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })
+		mine := slices.IndexFunc(l.rules, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })
 		if mine < 0 {
 			continue
 		}
-		for j := range all {
-			other := &all[j]
-			if j == mine || gone[other.ID] || len(other.Host.Segments) == 0 || !covered(&all[mine], other) {
-				continue
-			}
-			gone[all[mine].ID] = true
-			d := r.at(x.at("host"), "remove it, or narrow "+other.ID, "%s adds nothing: every request that it takes, %s takes too", all[mine].ID, other.ID)
-			related(d, other.Pos, other.ID+" stands here")
-			r.remove(d, true, x.at()...)
-			break
+		by := p.covering(mine, l, gone)
+		if len(by) == 0 {
+			continue
 		}
+		gone[mine] = true
+		var ids []string
+		for _, i := range by {
+			ids = append(ids, l.rules[i].ID)
+		}
+		names := strings.Join(ids, " and ")
+		verb := "takes"
+		if len(by) > 1 {
+			verb = "together take"
+		}
+		d := r.at(x.at("host"), "remove it, or narrow "+names, "%s adds nothing: every request that it takes, %s %s too", l.rules[mine].ID, names, verb)
+		for _, i := range by {
+			related(d, l.rules[i].Pos, l.rules[i].ID+" stands here")
+		}
+		r.remove(d, true, x.at()...)
 	}
 }
 
-// overriddenRules finds allow rules whose every request a deny rule takes first.
+// covering lists the rules that together take all that one takes.
+func (p *policy) covering(mine int, l list, gone map[int]bool) []int {
+	var candidates []int
+	var some []*plan.NetworkRule
+	a := &l.rules[mine]
+	for j := range l.rules {
+		b := &l.rules[j]
+		if j == mine || gone[j] || !l.alike(a, b) {
+			continue
+		}
+		if l.covered(a, b) {
+			return []int{j}
+		}
+		if l.share(a, b) {
+			candidates, some = append(candidates, j), append(some, b)
+		}
+	}
+	if len(candidates) < 2 || !p.compiles || !worthAsking(a, some) || len(a.Paths) == 0 && !slices.ContainsFunc(some, func(o *plan.NetworkRule) bool { return unbounded(o.Paths) }) {
+		return nil
+	}
+	s := p.space()
+	return union(s, l.exact(s)[mine], l.exact(s), candidates)
+}
+
+// overriddenRules finds allow rules whose every request deny rules take first.
 func overriddenRules(p *policy, r *reporter) {
 	for _, x := range p.outbound() {
-		for i := range p.plan.Network.Denied {
-			deny := &p.plan.Network.Denied[i]
-			if !overridden(x.plan, deny) {
-				continue
-			}
-			d := r.at(x.at("host"), "remove the rule, or narrow "+deny.ID, "%s never allows anything: %s denies every request that it takes", x.plan.ID, deny.ID)
+		by := p.overriding(x)
+		if len(by) == 0 {
+			continue
+		}
+		var ids []string
+		for _, deny := range by {
+			ids = append(ids, deny.ID)
+		}
+		names, verb := strings.Join(ids, " and "), " denies"
+		if len(ids) > 1 {
+			verb = " together deny"
+		}
+		d := r.at(x.at("host"), "remove the rule, or narrow "+names, "%s never allows anything: %s every request that it takes", x.plan.ID, names+verb)
+		for _, deny := range by {
 			related(d, deny.Pos, deny.ID+" stands here")
-			break
 		}
 	}
 }
 
-// vacuous finds rules that no request can match.
-func vacuous(p *policy, r *reporter) {
-	for _, x := range slices.Concat(p.outbound(), p.denied()) {
-		if x.plan.WebSocket == plan.True && len(x.plan.Methods) > 0 && !slices.Contains(x.plan.Methods, "GET") && x.list == "denied" {
-			r.at(x.at("methods", 0), "add GET, or remove methods", "%s matches nothing: an upgrade to a WebSocket is a GET", x.plan.ID)
-		}
-		if x.plan.WebSocket == plan.True && len(x.plan.Methods) > 0 && !slices.Contains(x.plan.Methods, "GET") && x.list == "outbound" {
-			r.key(x.at("websocket"), "add GET to methods", "%s never lets a WebSocket through: an upgrade is a GET", x.plan.ID)
+func (p *policy) overriding(x rule) []*plan.NetworkRule {
+	var candidates []int
+	var some []*plan.NetworkRule
+	for j := range p.plan.Network.Denied {
+		deny := &p.plan.Network.Denied[j]
+		switch {
+		case len(deny.Host.Segments) == 0:
+		case overridden(x.plan, deny):
+			return []*plan.NetworkRule{deny}
+		case sameDestination(x.plan, deny):
+			candidates, some = append(candidates, j), append(some, deny)
 		}
 	}
+	if len(candidates) == 0 || !p.compiles || !worthAsking(x.plan, some) {
+		return nil
+	}
+	s := p.space()
+	mine := s.outbound[slices.IndexFunc(p.plan.Network.Outbound, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })]
+	var out []*plan.NetworkRule
+	for _, j := range union(s, mine, s.denied, candidates) {
+		out = append(out, &p.plan.Network.Denied[j])
+	}
+	return out
+}
+
+// vacuous finds rules that no request can match, and upgrades that none can.
+func vacuous(p *policy, r *reporter) {
+	for _, x := range slices.Concat(p.outbound(), p.denied()) {
+		upgrade := x.plan.WebSocket == plan.True && len(x.plan.Methods) > 0 && !slices.Contains(x.plan.Methods, "GET")
+		switch {
+		case upgrade && x.list == "denied":
+			r.key(x.at("websocket"), "add GET, or remove methods", "%s matches nothing: an upgrade to a WebSocket is a GET", x.plan.ID)
+		case upgrade:
+			r.key(x.at("websocket"), "add GET to methods", "%s never lets a WebSocket through: an upgrade is a GET", x.plan.ID)
+		case peculiar(x.plan) && empty(x):
+			r.at(x.at("host"), "remove it, or compare its patterns with a request that is meant", "%s matches no request", x.plan.ID)
+		}
+	}
+}
+
+// peculiar tells whether a rule has what may leave it without a request: others
+// always have one.
+func peculiar(r *plan.NetworkRule) bool {
+	odd := func(patterns ...glob.Pattern) bool {
+		return slices.ContainsFunc(patterns, func(g glob.Pattern) bool {
+			return strings.ContainsAny(g.Source, "[?%\\;") || strings.Contains(g.Source, "-") && strings.Contains(g.Source, "*")
+		})
+	}
+	return odd(r.Host) || odd(r.Paths...) || slices.ContainsFunc(r.Query, func(q plan.QueryKey) bool { return odd(q.Match...) })
+}
+
+// empty asks of a rule by itself: no other one gives it a request.
+func empty(x rule) bool {
+	s := exact.NewRequests(budget)
+	if x.list == "denied" {
+		return s.Empty(s.Deny(x.plan)).Verdict == exact.Yes
+	}
+	return s.Empty(s.Allow(x.plan)).Verdict == exact.Yes
 }
 
 // denyNothing finds deny rules that take no request that an allow rule takes. A
@@ -77,11 +175,32 @@ func denyNothing(p *policy, r *reporter) {
 		return
 	}
 	for _, x := range p.denied() {
-		meets := slices.ContainsFunc(p.plan.Network.Outbound, func(a plan.NetworkRule) bool { return len(a.Host.Segments) == 0 || !disjoint(&a, x.plan) })
-		if !meets {
+		if p.compiles && !p.deniesSomething(x) {
 			r.at(x.at("host"), "remove it, or keep it with an ignore comment as a guard", "%s denies nothing that the policy allows", x.plan.ID)
 		}
 	}
+}
+
+// deniesSomething tells whether an allow rule may take a request that a deny rule
+// takes. Deny rules read paths in several ways, which only the search knows.
+func (p *policy) deniesSomething(x rule) bool {
+	var near []int
+	for i := range p.plan.Network.Outbound {
+		a := &p.plan.Network.Outbound[i]
+		if !sameDestination(a, x.plan) {
+			continue
+		}
+		if globsMeet(a.Paths, x.plan.Paths) && len(x.plan.Query) == 0 && len(x.plan.Binaries) == 0 && x.plan.WebSocket != plan.True {
+			return true
+		}
+		near = append(near, i)
+	}
+	if len(near) == 0 {
+		return false
+	}
+	s := p.space()
+	mine := s.denied[slices.IndexFunc(p.plan.Network.Denied, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })]
+	return slices.ContainsFunc(near, func(i int) bool { return s.requests.Intersect(s.outbound[i], mine).Verdict != exact.No })
 }
 
 // redundantEntries finds entries of a rule's lists that its other entries cover.

@@ -20,6 +20,10 @@ func redundantCommands(p *policy, r *reporter) {
 			d := r.at(c.at(), "remove it", "%q adds nothing: %q (%s) allows the same and more", c.text, other.Text, other.ID)
 			related(d, other.Pos, other.ID+" stands here")
 			r.remove(d, true, c.at()...)
+		} else if len(c.allowed) == 1 && commandUnion(&c.allowed[0], p.otherCommands(c, gone)) {
+			gone[c.allowed[0].ID] = true
+			d := r.at(c.at(), "remove it", "%q adds nothing: the other patterns together allow the same", c.text)
+			r.remove(d, true, c.at()...)
 		}
 	}
 	gone = map[string]bool{}
@@ -36,6 +40,16 @@ func redundantCommands(p *policy, r *reporter) {
 			break
 		}
 	}
+}
+
+func (p *policy) otherCommands(c command, gone map[string]bool) []*plan.CommandRule {
+	var out []*plan.CommandRule
+	for i := range p.plan.Exec.Allowed {
+		if o := &p.plan.Exec.Allowed[i]; o.Pos != c.allowed[0].Pos && !gone[o.ID] {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 func (p *policy) coveringCommand(c command, gone map[string]bool) *plan.CommandRule {

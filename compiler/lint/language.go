@@ -35,6 +35,10 @@ func segmentsMeet(a, b glob.Segment) bool {
 	if a.Whole() && empty(b) || b.Whole() && empty(a) {
 		return false // a whole * is never empty
 	}
+	x, literal := a.Literal()
+	if y, both := b.Literal(); literal && both {
+		return x == y
+	}
 	return tokensMeet(characters(a.Tokens), characters(b.Tokens))
 }
 
@@ -134,6 +138,10 @@ func segmentsCovered(p, by []glob.Segment) bool {
 func segmentCovered(p, by glob.Segment) bool {
 	if by.Whole() {
 		return len(p.Tokens) > 0
+	}
+	if y, literal := by.Literal(); literal {
+		x, both := p.Literal()
+		return both && x == y
 	}
 	return tokensCovered(characters(p.Tokens), characters(by.Tokens))
 }

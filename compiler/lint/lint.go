@@ -2,7 +2,10 @@ package lint
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/openshell-policy/openshell/compiler/check"
 	"github.com/openshell-policy/openshell/compiler/diag"
@@ -40,13 +43,7 @@ type Result struct {
 // Run lints a set of policies and tests together.
 func Run(sources []Source, opts Options) *Result {
 	r := &Result{Sources: map[string][]byte{}}
-	var docs []*parse.Document
-	for _, src := range sources {
-		r.Sources[src.Name] = src.Data
-		found, ds := parse.File(src.Name, src.Data)
-		docs = append(docs, found...)
-		r.Diagnostics = append(r.Diagnostics, ds...)
-	}
+	docs := r.parse(sources)
 	library := documents(opts.Library, r.Sources)
 	plans, found := check.Policies(docs, library)
 	parsed := r.Diagnostics
@@ -60,6 +57,17 @@ func Run(sources []Source, opts Options) *Result {
 	diag.Sort(r.Diagnostics)
 	r.Diagnostics = unique(r.Diagnostics)
 	return r
+}
+
+func (r *Result) parse(sources []Source) []*parse.Document {
+	found := make([][]*parse.Document, len(sources))
+	ds := make([][]diag.Diagnostic, len(sources))
+	each(len(sources), func(i int) { found[i], ds[i] = parse.File(sources[i].Name, sources[i].Data) })
+	for i, src := range sources {
+		r.Sources[src.Name] = src.Data
+		r.Diagnostics = append(r.Diagnostics, ds[i]...)
+	}
+	return slices.Concat(found...)
 }
 
 // documents reads sources in which nothing is looked for.
@@ -109,34 +117,57 @@ func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Docum
 			s.tests = append(s.tests, d)
 			continue
 		}
-		p := &policy{set: s, doc: d, spec: &d.Policy.Spec, own: check.Own(d)}
-		p.plan = cmp.Or(byPos[d.Pos("metadata", "name")], p.own)
-		p.compiles = p.plan != p.own
+		p := &policy{set: s, doc: d, spec: &d.Policy.Spec}
 		s.policies = append(s.policies, p)
 		for _, name := range p.spec.Extends {
 			s.extended[name] = true
 		}
 	}
+	each(len(s.policies), func(i int) {
+		p := s.policies[i]
+		p.own = check.Own(p.doc)
+		p.plan = cmp.Or(byPos[p.doc.Pos("metadata", "name")], p.own)
+		p.compiles = p.plan != p.own
+	})
 	s.known = documents(opts.Tests, map[string][]byte{})
 	return s
 }
 
-// run makes every check on every document.
+// run makes every check on every document; policies are looked at side by side.
 func (s *set) run() []diag.Diagnostic {
-	var found []*diag.Diagnostic
-	for _, c := range policyChecks() {
-		for _, p := range s.policies {
-			c.run(p, &reporter{code: c.code, doc: p.doc, out: &found})
+	checks := policyChecks()
+	found := make([][]*diag.Diagnostic, len(s.policies)+1)
+	each(len(s.policies), func(i int) {
+		p := s.policies[i]
+		for _, c := range checks {
+			c.run(p, &reporter{code: c.code, doc: p.doc, out: &found[i]})
 		}
-	}
+		p.requests = nil
+	})
 	for _, c := range testChecks() {
 		for _, d := range s.tests {
-			c.run(s, d, &reporter{code: c.code, doc: d, out: &found})
+			c.run(s, d, &reporter{code: c.code, doc: d, out: &found[len(s.policies)]})
 		}
 	}
-	out := make([]diag.Diagnostic, len(found))
-	for i, d := range found {
-		out[i] = *d
+	var out []diag.Diagnostic
+	for _, list := range found {
+		for _, d := range list {
+			out = append(out, *d)
+		}
 	}
 	return out
+}
+
+// each calls f for each number below n, on every processor.
+func each(n int, f func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -191,7 +191,6 @@ func ruleIDs(p *plan.Policy) []string {
 	return ids
 }
 
-
 // fixedRules are the ids of rules that no policy writes.
 var fixedRules = []string{
 	schemas.RuleBaseline, schemas.RuleSensitive, schemas.RuleCarrier, schemas.RuleHelper, schemas.RuleEntryPoint, schemas.RuleDefault,

@@ -16,6 +16,7 @@ type policy struct {
 	own      *plan.Policy // as if it extended nothing
 	plan     *plan.Policy // with its bases; own if it does not compile
 	compiles bool
+	requests *space // built when asked for
 }
 
 // rule is a network rule that stands in the policy itself.
