@@ -53,7 +53,7 @@ func (r *testRun) once(ctx context.Context) (files []string, err error) {
 		}
 	}
 	if r.mutate && counts.Broken == 0 && counts.Failed == 0 {
-		if mutation, err = r.runner.Mutate(ctx, suites, r.jobs, exactly); err != nil {
+		if mutation, err = r.runner.Mutate(ctx, suites, r.jobs); err != nil {
 			return files, err
 		}
 	}

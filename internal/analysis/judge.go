@@ -24,7 +24,6 @@ const batchSize = 48
 // judge finds out the fate of mutants.
 type judge struct {
 	jobs int
-	same Same
 }
 
 // run tries every mutant on its first target, what is left on the next ones.
@@ -39,8 +38,7 @@ func (j *judge) run(ctx context.Context, trials []*trial) error {
 			batches = slices.AppendSeq(batches, slices.Chunk(alive, batchSize))
 		}
 		if len(batches) == 0 {
-			j.settle(trials)
-			return nil
+			return settle(ctx, trials)
 		}
 		if err := j.parallel(batches, func(batch []*trial) error {
 			return j.try(ctx, batch, batch[0].subject.targets[round])
@@ -127,7 +125,7 @@ func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
 
 // settle tells the survivors that a case could have noticed from those that none
 // can.
-func (j *judge) settle(trials []*trial) {
+func settle(ctx context.Context, trials []*trial) error {
 	for _, t := range trials {
 		if t.fate != Survived {
 			continue
@@ -135,15 +133,22 @@ func (j *judge) settle(trials []*trial) {
 		t.undecided = true
 		home := t.subject.targets[0]
 		before, after := home.plans[t.mutant.Policy()], home.planned(t.mutant.Policy(), t.mutant.Document)
-		if j.same == nil || before == nil || after == nil {
+		if before == nil || after == nil {
 			continue
 		}
-		same, known := j.same(before, after)
-		t.undecided = !known
-		if same && known {
+		d, err := differ(ctx, before, after)
+		if err != nil {
+			return fmt.Errorf("compare %s with %s %s: %w", t.mutant.Policy(), t.mutant.Operator, t.mutant.Rule, err)
+		}
+		t.undecided = !d.known
+		switch {
+		case d.same && d.known:
 			t.fate = Equivalent
+		case d.example != "":
+			t.example = &Example{Ask: d.example, Expect: verdict(schemas.Decision{Allow: d.allow})}
 		}
 	}
+	return nil
 }
 
 // decidesByTheSame tells whether the generated rules and their index are alike.

@@ -18,15 +18,12 @@ import (
 // ErrFailing is returned for suites that fail without any mutant.
 var ErrFailing = errors.New("mutants tell nothing while a case fails")
 
-// Same tells whether two policies decide every input alike; it may not find out.
-type Same func(before, after *plan.Policy) (same, known bool)
-
 // Mutate changes the policies that suites test, one rule at a time, and tells
 // for each change whether a case notices. A policy is changed if a case asks it
 // by name and its file is one that the test names; cases of every suite that ask
 // it, or a policy that extends it, may notice. At most jobs batches are judged at
-// the same time; same may be nil.
-func (r *Runner) Mutate(ctx context.Context, suites []*Suite, jobs int, same Same) (*Mutation, error) {
+// the same time.
+func (r *Runner) Mutate(ctx context.Context, suites []*Suite, jobs int) (*Mutation, error) {
 	for _, s := range suites {
 		if !s.Ran() || s.Failed() > 0 {
 			return nil, fmt.Errorf("%s: %w", s.File, ErrFailing)
@@ -42,7 +39,7 @@ func (r *Runner) Mutate(ctx context.Context, suites []*Suite, jobs int, same Sam
 			all = append(all, &trial{mutant: m, subject: s, fate: Invalid})
 		}
 	}
-	j := &judge{jobs: max(jobs, 1), same: same}
+	j := &judge{jobs: max(jobs, 1)}
 	if err := j.run(ctx, all); err != nil {
 		return nil, err
 	}
@@ -139,6 +136,7 @@ type trial struct {
 	by        *testCase
 	reason    string
 	undecided bool
+	example   *Example
 }
 
 func (t *trial) result() MutantResult {
@@ -150,7 +148,7 @@ func (t *trial) result() MutantResult {
 		r.By = &KilledBy{Name: t.by.Name, Pos: t.by.Pos, Reason: t.reason}
 	}
 	if t.fate == Survived {
-		r.Diff = m.Diff()
+		r.Diff, r.Example = m.Diff(), t.example
 	}
 	return r
 }

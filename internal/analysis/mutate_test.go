@@ -57,7 +57,7 @@ func fates(t *testing.T, files map[string]string, names ...string) map[analysis.
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := runner().Mutate(context.Background(), suites, 2, nil)
+	m, err := runner().Mutate(context.Background(), suites, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestMutateRefusesFailingSuites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runner().Mutate(context.Background(), suites, 1, nil); !errors.Is(err, analysis.ErrFailing) {
+	if _, err := runner().Mutate(context.Background(), suites, 1); !errors.Is(err, analysis.ErrFailing) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestMutantsAreJudgedAsTheEngineWould(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := runner().Mutate(context.Background(), suites, 2, nil)
+			m, err := runner().Mutate(context.Background(), suites, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

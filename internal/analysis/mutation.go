@@ -32,8 +32,16 @@ type MutantResult struct {
 	// Undecided says that the mutant may decide everything alike: it could not be
 	// found out. It counts as survived.
 	Undecided bool `json:"undecided,omitempty"`
-	// Diff is the change to the policy's file, of mutants that survived.
-	Diff string `json:"diff,omitempty"`
+	// Diff is the change to the policy's file, of mutants that survived; Example is
+	// a case that would notice, where one was found.
+	Diff    string   `json:"diff,omitempty"`
+	Example *Example `json:"example,omitempty"`
+}
+
+// Example is what a case would ask, and expect of the policy as it is.
+type Example struct {
+	Ask    string `json:"ask"`
+	Expect string `json:"expect"`
 }
 
 // KilledBy names a case and what failed.

@@ -94,14 +94,18 @@ func writeSuite(b *strings.Builder, s *Suite, verbose bool, paint func(bool, str
 		case !c.Pass:
 			writeFailure(b, c)
 		case verbose:
-			fmt.Fprintf(b, "  %s  %s  %s\n", paint(true, "ok"), c.Name, brief(*c.Got))
+			fmt.Fprintf(b, "  %s  %s  %s\n", paint(true, "ok"), c.Name, c.outcome())
 		}
 	}
 }
 
 func writeFailure(b *strings.Builder, c CaseResult) {
 	fmt.Fprintf(b, "  %s: %s\n", place(c.Pos), c.Name)
-	fmt.Fprintf(b, "    asked  %s, of policy %s\n", c.Ask, c.Policy)
+	asked := c.Ask
+	if c.Policy != "" {
+		asked += ", of policy " + c.Policy
+	}
+	fmt.Fprintf(b, "    asked  %s\n", asked)
 	fmt.Fprintf(b, "    wrong  %s\n", c.Reason)
 	if c.Got == nil {
 		return
@@ -110,6 +114,14 @@ func writeFailure(b *strings.Builder, c CaseResult) {
 	if c.Got.Message != "" {
 		fmt.Fprintf(b, "           %s\n", c.Got.Message)
 	}
+}
+
+// outcome says what a case that passed was decided by; a Rego test is only true.
+func (c *CaseResult) outcome() string {
+	if c.Got == nil {
+		return c.Want.Expect
+	}
+	return brief(*c.Got)
 }
 
 func place(p diag.Position) string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }

@@ -78,6 +78,9 @@ func (r *MutantResult) title() string {
 
 func writeSurvivor(b *strings.Builder, r MutantResult) {
 	fmt.Fprintf(b, "\nsurvived  %s\n", r.title())
+	if r.Example != nil {
+		fmt.Fprintf(b, "          a case that notices: %s, expect %s\n", r.Example.Ask, r.Example.Expect)
+	}
 	if r.Undecided {
 		b.WriteString("          it was not found out whether it decides everything alike\n")
 	}

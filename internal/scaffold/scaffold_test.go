@@ -80,7 +80,7 @@ func check(t *testing.T, c scaffold.Choice, r *scaffold.Result) {
 	if err != nil || cover.Covered != cover.Rules {
 		t.Errorf("%+v: %d of %d rules covered, %v", c, cover.Covered, cover.Rules, err)
 	}
-	m, err := runner.Mutate(context.Background(), suites, 2, nil)
+	m, err := runner.Mutate(context.Background(), suites, 2)
 	if err != nil || m.Mutants == nil {
 		t.Fatalf("%+v: %v", c, err)
 	}
