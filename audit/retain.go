@@ -33,9 +33,14 @@ type PruneReport struct {
 // retention. The checkpoints of the segments and the tree above their records are
 // kept.
 func (l *Log) Prune(ctx context.Context, opts PruneOptions) (PruneReport, error) {
-	if opts.reason == "" {
-		opts.reason = "command"
+	opts.reason = "command"
+	if err := l.seals.settled(ctx); err != nil {
+		return PruneReport{}, err
 	}
+	return l.prune(ctx, opts)
+}
+
+func (l *Log) prune(ctx context.Context, opts PruneOptions) (PruneReport, error) {
 	expired, report, err := l.expired(opts)
 	if err != nil || len(expired) == 0 || opts.DryRun {
 		return report, err
@@ -169,7 +174,7 @@ func (l *Log) deleteTiles(first, through uint64) error {
 // is deleted by age until something was recorded at the present time.
 func (l *Log) retain(ctx context.Context) error {
 	if l.opts.MaxBytes > 0 {
-		if _, err := l.Prune(ctx, PruneOptions{MaxBytes: l.opts.MaxBytes, reason: "size"}); err != nil {
+		if _, err := l.prune(ctx, PruneOptions{MaxBytes: l.opts.MaxBytes, reason: "size"}); err != nil {
 			return err
 		}
 	}
@@ -181,7 +186,7 @@ func (l *Log) retain(ctx context.Context) error {
 	if err != nil || newest.Before(before) {
 		return err
 	}
-	_, err = l.Prune(ctx, PruneOptions{Before: before, reason: "age"})
+	_, err = l.prune(ctx, PruneOptions{Before: before, reason: "age"})
 	return err
 }
 

@@ -46,6 +46,27 @@ func (s *sealer) start(l *Log) {
 
 func (s *sealer) wait() { <-s.done }
 
+// settled waits until no closed segment waits to be compressed.
+func (s *sealer) settled(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s.mu.Lock()
+		left := len(s.queue)
+		s.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.done:
+			return ErrClosed
+		case <-tick.C:
+		}
+	}
+}
+
 func (s *sealer) run(l *Log) {
 	defer close(s.done)
 	tick := time.NewTicker(pruneEvery)

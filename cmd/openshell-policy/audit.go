@@ -7,8 +7,16 @@ import (
 )
 
 func newAudit() *cobra.Command {
-	cmd := cli.Group("audit", "Search, count and export decision logs", newAuditQuery(), newAuditStats(), newAuditExport())
-	cmd.Long = `Search, count and export decision logs.
+	cmd := cli.Group("audit", "Search, count, export and check decision logs",
+		newAuditQuery(),
+		newAuditStats(),
+		newAuditExport(),
+		newAuditVerify(),
+		newAuditProve(),
+		newAuditVerifyProof(),
+		newAuditPrune(),
+	)
+	cmd.Long = `Search, count, export and check decision logs.
 
 ` + auditLogs
 	return cmd

@@ -14,6 +14,7 @@ func newRoot() *cobra.Command {
 		newTest(),
 		newEval(),
 		newExplain(),
+		newAudit(),
 		newCompile(),
 		newInspect(),
 		newBundle(),

@@ -51,6 +51,7 @@ var codes = sync.OnceValue(func() []CodeInfo {
 	all := slices.Concat(
 		compileCodes,
 		bundleCodes,
+		auditCodes,
 		lintCodes(),
 		testCodes(),
 	)
