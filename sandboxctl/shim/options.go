@@ -18,6 +18,9 @@ type Options struct {
 	Root    string
 	Policy  Policy
 	Sandbox schemas.Sandbox
+	// Diag is a socket of sys.DiagSocket that was opened in the sandbox's network
+	// namespace, or -1 where that is the supervisor's own.
+	Diag int
 	// Record takes each record of the decision log; nil drops them. A sandboxed
 	// process waits meanwhile.
 	Record func(*schemas.Record)

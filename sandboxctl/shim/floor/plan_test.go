@@ -149,4 +149,3 @@ func TestRights(t *testing.T) {
 		before = handled
 	}
 }
-

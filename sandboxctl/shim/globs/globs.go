@@ -72,6 +72,10 @@ func (g Glob) Base() (base string, exact, tree bool) {
 // depth.
 func (g Glob) Floating() bool { return len(g.segments) > 0 && g.segments[0].deep }
 
+// Tree tells whether the glob ends in "**", so that what it matches is whole
+// trees.
+func (g Glob) Tree() bool { return len(g.segments) > 0 && g.segments[len(g.segments)-1].deep }
+
 func (s segment) matches(name string) bool {
 	if s.literal {
 		return s.text == name

@@ -1,0 +1,104 @@
+package shim
+
+import (
+	"context"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/openshell-policy/openshell/sandboxctl/shim/floor"
+	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
+	"github.com/openshell-policy/openshell/schemas/tables"
+)
+
+// deadline bounds one decision; past it the call is denied.
+const deadline = 2 * time.Second
+
+// rooted prefixes the paths of grants with where the supervisor sees the
+// sandbox's root.
+func rooted(grants []floor.Grant, root string) []floor.Grant {
+	if root == "" {
+		return grants
+	}
+	out := make([]floor.Grant, len(grants))
+	for i, g := range grants {
+		out[i] = floor.Grant{Path: root + g.Path, Access: g.Access}
+	}
+	return out
+}
+
+func (c *call) decide(in *schemas.DecisionInput) schemas.Decision {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	return c.policy.Decide(ctx, in)
+}
+
+// file decides an operation on a place, and records it.
+func (c *call) file(op schemas.FileOp, p *place) error { return c.both(op, p, nil) }
+
+// both is file for a rename or link, which has a target.
+func (c *call) both(op schemas.FileOp, p, target *place) error {
+	if d := c.files(op, p, target); !d.Passes() {
+		return unix.EACCES
+	}
+	return nil
+}
+
+func (c *call) files(op schemas.FileOp, p, target *place) schemas.Decision {
+	if writes(op) && p.kind() == unix.S_IFCHR && p.exists() && tables.IsDevice(p.path) {
+		op = schemas.OpRead // it changes no file
+	}
+	in := &schemas.FileInput{
+		Op: op, Path: canon.Escape(p.path), Lexical: canon.Escape(p.lexical()), KnownBlocked: c.s.linked.blocked(c, p),
+	}
+	if target != nil {
+		in.Target = &schemas.FileTarget{
+			Path: canon.Escape(target.path), Lexical: canon.Escape(target.lexical()), KnownBlocked: c.s.linked.blocked(c, target),
+		}
+	}
+	input := &schemas.DecisionInput{Kind: schemas.KindFile, Policy: c.policy.Name, Sandbox: c.s.opts.Sandbox, File: in}
+	d := c.decide(input)
+	c.recordFile(input, &d)
+	return d
+}
+
+func writes(op schemas.FileOp) bool {
+	switch op {
+	case schemas.OpWrite, schemas.OpCreate, schemas.OpTruncate:
+		return true
+	}
+	return false
+}
+
+// verdict asks about a path without a record: whether the policy lets the
+// sandbox do it.
+func (c *call) verdict(op schemas.FileOp, file string) schemas.Decision {
+	escaped := canon.Escape(path.Clean(file))
+	return c.decide(&schemas.DecisionInput{
+		Kind: schemas.KindFile, Policy: c.policy.Name, Sandbox: c.s.opts.Sandbox,
+		File: &schemas.FileInput{Op: op, Path: escaped, Lexical: escaped},
+	})
+}
+
+// writable tells whether the sandbox may put something else at a path.
+func (c *call) writable(file string) bool {
+	if !strings.HasPrefix(file, "/") {
+		return true
+	}
+	d := c.verdict(schemas.OpWrite, file)
+	return d.Passes()
+}
+
+// refuse records a denial of the shim's own about files.
+func (c *call) refuse(op schemas.FileOp, p, target *place, message string) error {
+	in := &schemas.FileInput{Op: op, Path: canon.Escape(p.path), Lexical: canon.Escape(p.lexical())}
+	if target != nil {
+		in.Target = &schemas.FileTarget{Path: canon.Escape(target.path), Lexical: canon.Escape(target.lexical())}
+	}
+	d := c.denial(schemas.CodeBlockedPath, message)
+	c.recordFile(&schemas.DecisionInput{Kind: schemas.KindFile, Policy: c.policy.Name, Sandbox: c.s.opts.Sandbox, File: in}, &d)
+	return unix.EACCES
+}

@@ -1,0 +1,3 @@
+package shim
+
+var handlersOld map[int]func(*call)

@@ -1,0 +1,104 @@
+package shim
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
+
+// process is what a process of the sandbox is known as.
+type process struct {
+	born     string // its start time, so that its number is not taken for another's
+	program  string // resolved executable
+	script   string // the script that it interprets, where that is what was allowed
+	entry    bool   // it still is what was started from outside: a script on its way
+	commands []schemas.Command
+}
+
+// processes holds what was executed in the sandbox, by process.
+type processes struct {
+	mu   sync.Mutex
+	byID map[int]process
+}
+
+func (p *processes) init() { p.byID = map[int]process{} }
+
+// sweepAt is the size at which processes that ended are forgotten.
+const sweepAt = 512
+
+func (p *processes) set(pid int, known process) {
+	known.born = born(pid)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.byID) >= sweepAt {
+		for id, k := range p.byID {
+			if born(id) != k.born {
+				delete(p.byID, id)
+			}
+		}
+	}
+	p.byID[pid] = known
+}
+
+func (p *processes) get(pid int) (process, bool) {
+	p.mu.Lock()
+	known, ok := p.byID[pid]
+	p.mu.Unlock()
+	if ok && known.born != born(pid) {
+		return process{}, false
+	}
+	return known, ok
+}
+
+func (p *processes) known(pid int) bool {
+	_, ok := p.get(pid)
+	return ok
+}
+
+// of is what the caller of an execution is known as: its own last execution, or
+// that of the parent it was forked from and still is an image of.
+func (p *processes) of(x *execution) process {
+	for _, pid := range []int{x.caller.tgid, x.caller.parent} {
+		if known, ok := p.get(pid); ok {
+			if known.program != x.parent {
+				return process{}
+			}
+			known.entry = known.entry && pid == x.caller.tgid
+			return known
+		}
+	}
+	return process{}
+}
+
+// next is what the process will be known as.
+func (p *processes) next(x *execution, commands []schemas.Command) process {
+	known := process{program: x.file.path, script: x.context.script, commands: commands}
+	if x.image.kind == script {
+		known.program, known.entry = x.image.file.path, x.entry
+	} else if x.context.script != "" && !carries(x.parent) {
+		known.script = "" // its interpreter runs by now
+	}
+	return known
+}
+
+// carries tells whether a program is what a script's first line names to find the
+// interpreter.
+func carries(program string) bool { return strings.HasSuffix(program, "/env") }
+
+// born is the start time of a process, field 22 of proc_pid_stat(5); "" if it is
+// gone.
+func born(pid int) string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	text := string(data)
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return ""
+	}
+	return fields[19]
+}
