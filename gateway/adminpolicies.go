@@ -20,6 +20,9 @@ func (g *Gateway) listPolicies(w http.ResponseWriter, _ *http.Request) {
 	gen := g.engine.Current()
 	out := adminapi.PolicyList{Revision: gen.Revision(), Generation: gen.Number(), Loaded: g.Ready().Loaded, Policies: []adminapi.Policy{}}
 	for _, p := range gen.Policies() {
+		if strings.HasPrefix(p.File, joinedDir) {
+			continue // stands for others
+		}
 		out.Policies = append(out.Policies, describePolicy(p))
 	}
 	adminAnswer(w, http.StatusOK, out)
@@ -127,7 +130,7 @@ func (g *Gateway) decideDry(w http.ResponseWriter, r *http.Request) {
 		}
 		question.Sandbox = schemas.Sandbox{ID: s.ID, Agent: s.Agent}
 		if question.Policy == "" {
-			question.Policy = s.Policy
+			question.Policy = s.Effective()
 		}
 	}
 	d, err := g.answer(r, &in, question)

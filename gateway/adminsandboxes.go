@@ -29,10 +29,14 @@ func (g *Gateway) getSandbox(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) createSandbox(w http.ResponseWriter, r *http.Request) {
 	var in adminapi.CreateSandbox
-	if !adminBody(w, r, &in) || !g.hasPolicy(w, in.Policy) {
+	if !adminBody(w, r, &in) || !g.hasPolicies(w, in.Policy, in.With) {
 		return
 	}
-	out, err := g.CreateSandbox(in)
+	var out adminapi.CreatedSandbox
+	err := g.join(r.Context(), in.Policy, in.With, func() (err error) {
+		out, err = g.CreateSandbox(in)
+		return err
+	})
 	action := schemas.AdminAction{Action: actionCreate, Target: out.ID, Detail: in.Policy}
 	if err == nil && !g.recordAction(w, r, action) {
 		_, _ = g.registry.End(out.ID, adminapi.StatusFailed, nil)
@@ -49,7 +53,7 @@ func (g *Gateway) createSandbox(w http.ResponseWriter, r *http.Request) {
 // CreateSandbox makes an identity that is bound to a policy. The answer is the
 // only place that ever holds its token.
 func (g *Gateway) CreateSandbox(in adminapi.CreateSandbox) (adminapi.CreatedSandbox, error) {
-	s, token, err := g.registry.Create(in.Agent, in.Policy)
+	s, token, err := g.registry.Create(in.Agent, in.Policy, in.With...)
 	if err != nil {
 		return adminapi.CreatedSandbox{}, err
 	}
@@ -70,6 +74,10 @@ func (g *Gateway) credentials(s adminapi.Sandbox, token string) adminapi.Created
 	return adminapi.CreatedSandbox{
 		Sandbox: s, Token: token, Proxy: g.ProxyAddr(), CAPEM: string(g.authority.PEM()), CAFile: g.cfg.CAFile(),
 	}
+}
+
+func (g *Gateway) hasPolicies(w http.ResponseWriter, policy string, with []string) bool {
+	return !slices.ContainsFunc(append([]string{policy}, with...), func(name string) bool { return !g.hasPolicy(w, name) })
 }
 
 func (g *Gateway) hasPolicy(w http.ResponseWriter, name string) bool {
@@ -125,7 +133,11 @@ func (g *Gateway) setPolicy(w http.ResponseWriter, r *http.Request) {
 	if !g.recordAction(w, r, action) {
 		return
 	}
-	before, err := g.registry.Bind(box.ID, in.Policy)
+	var before adminapi.Sandbox
+	err = g.join(r.Context(), in.Policy, box.With, func() (err error) {
+		before, err = g.registry.Bind(box.ID, in.Policy)
+		return err
+	})
 	if err != nil {
 		g.recordFailure(r, action, err)
 		adminError(w, err)
@@ -171,7 +183,7 @@ func (g *Gateway) rotateToken(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) boundTo(policies ...string) []string {
 	ids := []string{}
 	for _, s := range g.registry.List(false) {
-		if slices.Contains(policies, s.Policy) {
+		if slices.ContainsFunc(append([]string{s.Policy}, s.With...), func(p string) bool { return slices.Contains(policies, p) }) {
 			ids = append(ids, s.ID)
 		}
 	}

@@ -37,7 +37,7 @@ func (ex *exchange) serveConnect(cc *clientConn) {
 
 // newTunnel notes what the rules say of a destination.
 func (ex *exchange) newTunnel(cc *clientConn) *tunnel {
-	named := ex.gen.Destinations(ex.box.Policy)
+	named := ex.gen.Destinations(ex.box.Effective())
 	t := &tunnel{
 		g: ex.g, conn: cc, box: ex.box, peer: ex.peer, dest: ex.dest,
 		listed: named.Names(ex.dest.Host), anyPort: !named.Port(ex.dest.Port),

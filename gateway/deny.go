@@ -86,7 +86,7 @@ func (ex *exchange) denialHeader(status int) http.Header {
 func (ex *exchange) denialBody(status int) []byte {
 	d := &ex.decision
 	body := denial{
-		Error: "policy_denied", Code: d.Code, Message: audit.MaskText(d.Message), Policy: d.Policy, Rule: d.Rule,
+		Error: "policy_denied", Code: d.Code, Message: audit.MaskText(d.Message), Policy: ex.box.Policy, Rule: d.Rule,
 		Sandbox: ex.box.ID, DecisionID: ex.id, Hint: audit.MaskText(d.Hint),
 	}
 	if status != http.StatusForbidden {

@@ -35,6 +35,9 @@ type Deps struct {
 	Delete func(ctx context.Context, name string) (adminapi.Applied, error)
 	// Bundles serves GET /bundles/{name}. Nil serves none.
 	Bundles http.Handler
+	// Join is told before Compile which policies must be there joined: a policy and
+	// those bound beside it. Nil joins none.
+	Join func(joins [][]string)
 	// Compare says in words what changes for a sandbox that goes from one policy
 	// to another. Nil says nothing.
 	Compare func(ctx context.Context, from, to string) ([]string, error)

@@ -109,12 +109,12 @@ func (ex *exchange) decide(readings []schemas.NetworkInput) {
 	d, i := ex.gen.DecideReadings(context.WithoutCancel(ex.r.Context()), ex.question(), readings)
 	ex.took = time.Since(before)
 	ex.decision, ex.input, ex.readings = d, readings[i], readings
-	ex.rule, _ = ex.gen.Rule(ex.box.Policy, d.Rule)
+	ex.rule, _ = ex.gen.Rule(ex.box.Effective(), d.Rule)
 }
 
 func (ex *exchange) question() schemas.DecisionInput {
 	return schemas.DecisionInput{
-		Kind: schemas.KindNetwork, Policy: ex.box.Policy,
+		Kind: schemas.KindNetwork, Policy: ex.box.Effective(),
 		Sandbox: schemas.Sandbox{ID: ex.box.ID, Agent: ex.box.Agent},
 	}
 }

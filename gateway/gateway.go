@@ -66,6 +66,8 @@ type Gateway struct {
 	sockets          map[string]net.Listener
 	reloading        sync.Mutex
 	draining         atomic.Bool
+	joining          sync.Mutex
+	pending          atomic.Pointer[[]string] // a policy about to be bound, and those beside it
 }
 
 // New makes a gateway that is ready to run: it opens its state, compiles its

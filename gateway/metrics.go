@@ -95,7 +95,7 @@ func (m *metrics) decided(ex *exchange) {
 
 // knownPolicy bounds the label to policies that are loaded.
 func knownPolicy(ex *exchange) string {
-	if ex.gen.Has(ex.box.Policy) {
+	if ex.gen.Has(ex.box.Effective()) {
 		return ex.box.Policy
 	}
 	return "none"

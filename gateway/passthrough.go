@@ -105,9 +105,9 @@ func (ex *exchange) stillPasses(gen Generation) bool {
 		return false
 	}
 	in := ex.question()
-	in.Policy = box.Policy
+	in.Policy = box.Effective()
 	if ex.input.Method == http.MethodConnect {
-		if _, still := gen.Destinations(box.Policy).Passthrough(ex.dest.Host, ex.dest.Port); !still {
+		if _, still := gen.Destinations(box.Effective()).Passthrough(ex.dest.Host, ex.dest.Port); !still {
 			return false
 		}
 	}

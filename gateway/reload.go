@@ -37,6 +37,9 @@ func (g *Gateway) Reload(ctx context.Context) (changed bool, err error) {
 }
 
 func (g *Gateway) load(ctx context.Context) (Generation, error) {
+	if g.deps.Join != nil {
+		g.deps.Join(g.joins())
+	}
 	bundle, warnings, err := g.deps.Compile(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("compile policies: %w", err)

@@ -71,7 +71,7 @@ func (t *tunnel) serveName(h hello.Hello) {
 		return
 	}
 	t.dest.Host = host
-	named := t.g.engine.Current().Destinations(t.box.Policy)
+	named := t.g.engine.Current().Destinations(t.box.Effective())
 	t.listed = named.Names(host)
 	t.refused = !t.listed || !named.Port(t.dest.Port)
 	_, t.passthrough = named.Passthrough(host, t.dest.Port)

@@ -48,13 +48,13 @@ type entry struct {
 
 // Create makes a running sandbox and returns it with its token, which is kept
 // only as a hash.
-func (r *Registry) Create(agent, policy string) (adminapi.Sandbox, string, error) {
+func (r *Registry) Create(agent, policy string, with ...string) (adminapi.Sandbox, string, error) {
 	token := newToken()
 	hash := sha256.Sum256([]byte(token))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := &entry{TokenHash: hash[:], Sandbox: adminapi.Sandbox{
-		ID: r.newID(), Agent: agent, Policy: policy, Status: adminapi.StatusRunning, Created: r.now().UTC(),
+		ID: r.newID(), Agent: agent, Policy: policy, With: with, Status: adminapi.StatusRunning, Created: r.now().UTC(),
 	}}
 	r.byID[e.ID] = e
 	if err := r.save(); err != nil {

@@ -59,7 +59,7 @@ func (r *Runner) prepare(doc *parse.Document, only string) []*testCase {
 		}
 		t.asks, t.with = t.Policy, len(c.With) > 0
 		if t.with {
-			t.asks = joined(t.Policy, c.With)
+			t.asks = schemas.JoinedName(t.Policy, c.With)
 		}
 		t.read(c)
 		out = append(out, t)

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/parse"
+	"github.com/openshell-policy/openshell/internal/policyset"
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -181,11 +181,6 @@ func (r *Runner) readyMade(result *compiler.Result, spec schemas.PolicyTestSpec)
 	return sources
 }
 
-// joined names the policy that stands for one with others beside it.
-func joined(policy string, with []string) string {
-	return policy + "." + strings.Join(with, ".") + ".joined"
-}
-
 // withPolicies returns a policy that extends both for every case that puts others
 // beside its own, and their names.
 func withPolicies(spec schemas.PolicyTestSpec) ([]compiler.Source, map[string]bool) {
@@ -193,16 +188,11 @@ func withPolicies(spec schemas.PolicyTestSpec) ([]compiler.Source, map[string]bo
 	seen := map[string]bool{}
 	for _, c := range spec.Cases {
 		policy := cmp.Or(c.Policy, spec.Policy)
-		if len(c.With) == 0 || policy == "" || seen[joined(policy, c.With)] {
+		if len(c.With) == 0 || policy == "" || seen[schemas.JoinedName(policy, c.With)] {
 			continue
 		}
-		name := joined(policy, c.With)
-		seen[name] = true
-		text := fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: %q}\nspec: {extends: [%q", schemas.APIVersion, schemas.KindSandboxPolicy, name, policy)
-		for _, w := range c.With {
-			text += fmt.Sprintf(", %q", w)
-		}
-		sources = append(sources, compiler.Source{Name: "test/" + name + ".yaml", Data: []byte(text + "]}\n")})
+		seen[schemas.JoinedName(policy, c.With)] = true
+		sources = append(sources, policyset.Joined("test", policy, c.With))
 	}
 	return sources, seen
 }

@@ -17,9 +17,11 @@ const (
 
 // Sandbox is what the gateway knows of a sandbox.
 type Sandbox struct {
-	ID       string     `json:"id"` // sb-a1b2c3
-	Agent    string     `json:"agent,omitempty"`
-	Policy   string     `json:"policy"`
+	ID     string `json:"id"` // sb-a1b2c3
+	Agent  string `json:"agent,omitempty"`
+	Policy string `json:"policy"`
+	// With are policies bound beside it, such as an agent's own.
+	With     []string   `json:"with,omitempty"`
 	Status   string     `json:"status"`
 	Created  time.Time  `json:"created"`
 	Ended    *time.Time `json:"ended,omitempty"`
@@ -27,6 +29,10 @@ type Sandbox struct {
 	// Socket is the sandbox's own listener, if it asked for one.
 	Socket string `json:"socket,omitempty"`
 }
+
+// Effective names the policy that decides for the sandbox: its own, or the one
+// that stands for it and those bound beside it.
+func (s Sandbox) Effective() string { return schemas.JoinedName(s.Policy, s.With) }
 
 // SandboxList is the answer to a list request, the oldest sandbox first.
 type SandboxList struct {
@@ -37,6 +43,9 @@ type SandboxList struct {
 type CreateSandbox struct {
 	Agent  string `json:"agent,omitempty"`
 	Policy string `json:"policy"`
+	// With are policies to bind beside it: what one of them allows is allowed, and
+	// what one of them denies or blocks is denied.
+	With []string `json:"with,omitempty"`
 	// Socket asks for a Unix socket that is this sandbox's identity by itself.
 	Socket bool `json:"socket,omitempty"`
 }

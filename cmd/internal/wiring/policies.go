@@ -24,6 +24,7 @@ type Policies struct {
 	paths []string
 	store string // folder of applied policies
 	last  atomic.Pointer[compiler.Result]
+	joins atomic.Pointer[[][]string]
 	cache compiler.Cache
 }
 
@@ -43,7 +44,7 @@ func (p *Policies) Compile(context.Context) (bundle []byte, warnings []string, e
 	if err != nil {
 		return nil, nil, err
 	}
-	result := policyset.Compile(sources, compiler.Options{Cache: &p.cache})
+	result := policyset.Compile(append(sources, p.joined(sources)...), compiler.Options{Cache: &p.cache})
 	if result.Bundle == nil {
 		return nil, nil, &CompileError{Result: result}
 	}

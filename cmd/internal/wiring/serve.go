@@ -62,7 +62,7 @@ func Serve(ctx context.Context, cfg gateway.Config, opts Options) error {
 		return fmt.Errorf("state folder: %w", err)
 	}
 	g, err := gateway.New(cfg, gateway.Deps{
-		Compile: policies.Compile, Watch: policies.Watch(), Apply: policies.Apply,
+		Compile: policies.Compile, Watch: policies.Watch(), Apply: policies.Apply, Delete: policies.Delete, Join: policies.Join,
 		Compare: policies.Compare, Source: policies.Source, Log: opts.Log,
 	})
 	if err != nil {
