@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/tables"
 )
 
 // metrics are what /metrics shows, in a registry of its own. Every label has a
@@ -24,6 +25,8 @@ type metrics struct {
 	handshakeErrors prometheus.Counter
 	refusedConns    prometheus.Counter
 	panics          prometheus.Counter
+
+	agents map[string]bool
 }
 
 func newMetrics() *metrics {
@@ -38,6 +41,7 @@ func newMetrics() *metrics {
 	}
 	m := &metrics{
 		registry:        prometheus.NewRegistry(),
+		agents:          map[string]bool{},
 		violations:      counters("openshell_policy_violations_total", "Requests that a policy denies, in mode audit also those that passed.", "policy", "kind", "code", "mode"),
 		actions:         counters("openshell_agent_actions_total", "Decisions by kind of action.", "kind", "decision", "agent"),
 		requests:        counters("openshell_proxy_requests_total", "Requests through the proxy. host is a host of a rule, else other.", "host", "method", "decision"),
@@ -47,6 +51,9 @@ func newMetrics() *metrics {
 		handshakeErrors: counter("openshell_proxy_handshake_errors_total", "TLS handshakes with sandboxes that failed."),
 		refusedConns:    counter("openshell_proxy_refused_connections_total", "Connections closed because there were too many."),
 		panics:          counter("openshell_panics_total", "Requests that failed inside the gateway."),
+	}
+	for _, a := range tables.Agents() {
+		m.agents[a.Name] = true
 	}
 	m.registry.MustRegister(m.violations, m.actions, m.requests, m.decision, m.added, m.reloads,
 		m.handshakeErrors, m.refusedConns, m.panics,
@@ -86,7 +93,7 @@ func (m *metrics) decided(ex *exchange) {
 			verdict = "audited"
 		}
 	}
-	m.actions.WithLabelValues(string(schemas.KindNetwork), verdict, knownAgent(ex.box.Agent)).Inc()
+	m.actions.WithLabelValues(string(schemas.KindNetwork), verdict, m.knownAgent(ex.box.Agent)).Inc()
 	m.requests.WithLabelValues(knownHost(ex), knownMethod(ex.input.Method), verdict).Inc()
 	if ex.took > 0 {
 		m.decision.Observe(ex.took.Seconds())
@@ -116,8 +123,9 @@ func knownMethod(m string) string {
 	return "other"
 }
 
-func knownAgent(a string) string {
-	if slices.Contains([]string{"claude", "codex", "copilot", "opencode"}, a) {
+// knownAgent bounds the label to the agents of the table.
+func (m *metrics) knownAgent(a string) string {
+	if m.agents[a] {
 		return a
 	}
 	return "other"

@@ -36,6 +36,7 @@ var files = map[string]any{
 	"subcommands.json":   &[]tables.Subcommand{},
 	"options.json":       &[]tables.ProgramOptions{},
 	"devices.json":       &[]tables.Device{},
+	"agents.json":        &[]tables.Agent{},
 }
 
 func TestFilesAreWellFormed(t *testing.T) {
