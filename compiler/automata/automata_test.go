@@ -282,3 +282,32 @@ func sources(patterns []glob.Pattern) string {
 	}
 	return strings.Join(out, "  ")
 }
+
+// Trees of one list are not told apart, however many there are, and what goes on
+// from the root of one is still found.
+func TestTreesOfOneList(t *testing.T) {
+	g := automata.NewGraph()
+	parsed := func(src string) glob.Pattern {
+		p, err := glob.FilePath(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		g.FileTree(parsed("**/."+string(c)+"/**"), 0)
+	}
+	g.FilePath(parsed("/x/.a/y"), 1)
+	g.FilePath(parsed("/x/.a/**"), 2)
+	var got []string
+	if !g.Explore(automata.Search{Domain: g.FilePaths(), Budget: 4000, Found: func(c automata.Class) bool {
+		got = append(got, fmt.Sprint(string(c.Word), c.IDs))
+		return true
+	}}) {
+		t.Fatal("out of states")
+	}
+	want := []string{"/[]", "/.a[0]", "/x/.a[0 2]", "/x/.a/y[0 1 2]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -24,7 +24,7 @@ func (d domain) accept(at Node, id int32) {
 }
 
 func (d domain) edge(from Node, s Set, to Node) {
-	d.Graph.nodes[from].steps = append(d.Graph.nodes[from].steps, step{d.set(s), to})
+	d.Graph.nodes[from].steps = append(d.Graph.nodes[from].steps, step{set: d.set(s), to: to, sealed: true})
 }
 
 // odd adds a node that every string stays in that is unusual.

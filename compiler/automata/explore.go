@@ -36,6 +36,9 @@ func (g *Graph) Explore(s Search) bool {
 	if s.Need != nil {
 		x.useful = g.leading(s.Need)
 	}
+	if len(g.sinks) > 0 {
+		x.leads = g.only()
+	}
 	x.enter([]Node{g.Root, s.Domain}, -1, 0)
 	for at := 0; at < len(x.states); at++ {
 		if len(x.states) > s.Budget {
@@ -55,7 +58,8 @@ func (g *Graph) Explore(s Search) bool {
 type explorer struct {
 	*Graph
 	Search
-	useful []bool // nodes that lead to what is needed; nil all
+	useful []bool  // nodes that lead to what is needed; nil all
+	leads  []int32 // the one id that a node leads to; nil if there are no sinks
 
 	states []state
 	index  map[string]int32
@@ -119,6 +123,7 @@ func (x *explorer) enter(from []Node, parent int32, symbol rune) {
 	if !useful {
 		return
 	}
+	x.settle()
 	slices.Sort(x.nodes)
 	x.key = x.key[:0]
 	for _, n := range x.nodes {
@@ -129,6 +134,21 @@ func (x *explorer) enter(from []Node, parent int32, symbol rune) {
 	}
 	x.index[string(x.key)] = int32(len(x.states))
 	x.states = append(x.states, state{slices.Clone(x.nodes), parent, symbol})
+}
+
+// settle drops the nodes that lead only to what matches already for good.
+func (x *explorer) settle() {
+	if x.leads == nil {
+		return
+	}
+	x.nodes = slices.DeleteFunc(x.nodes, func(n Node) bool {
+		id := x.leads[n]
+		if id < 0 {
+			return id == leadsNowhere
+		}
+		sink, ok := x.sinks[int(id)]
+		return ok && sink != n && x.mark[sink] == x.stamp
+	})
 }
 
 // report tells the class of a state, if strings may end there and it is new.

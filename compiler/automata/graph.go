@@ -14,6 +14,7 @@ type Graph struct {
 	nodes []node
 	sets  []Set
 	ids   map[string]int32 // of sets
+	sinks map[int]Node     // see Sink
 	Root  Node             // where all patterns begin
 }
 
@@ -28,8 +29,9 @@ type node struct {
 
 // step consumes a symbol of a set.
 type step struct {
-	set int32
-	to  Node
+	set    int32
+	to     Node
+	sealed bool // no pattern goes on from there
 }
 
 // free consumes nothing. kind and set say what was asked for, so that it is
@@ -48,7 +50,7 @@ const (
 
 // NewGraph returns a graph with a root.
 func NewGraph() *Graph {
-	g := &Graph{ids: map[string]int32{}}
+	g := &Graph{ids: map[string]int32{}, sinks: map[int]Node{}}
 	g.Root = g.add()
 	return g
 }
@@ -78,12 +80,12 @@ func (g *Graph) set(s Set) int32 {
 func (g *Graph) Step(from Node, s Set) Node {
 	set := g.set(s)
 	for _, e := range g.nodes[from].steps {
-		if e.set == set {
+		if e.set == set && !e.sealed {
 			return e.to
 		}
 	}
 	to := g.add()
-	g.nodes[from].steps = append(g.nodes[from].steps, step{set, to})
+	g.nodes[from].steps = append(g.nodes[from].steps, step{set: set, to: to})
 	return to
 }
 
@@ -109,7 +111,7 @@ func (g *Graph) Optional(from Node, first, inner, end Set) Node {
 		}
 		at = g.Loop(at, inner)
 		if end != nil {
-			g.nodes[at].steps = append(g.nodes[at].steps, step{g.set(end), to})
+			g.nodes[at].steps = append(g.nodes[at].steps, step{set: g.set(end), to: to, sealed: true})
 			return
 		}
 		g.nodes[at].free = append(g.nodes[at].free, free{'j', -1, to})
@@ -190,4 +192,69 @@ func (g *Graph) leading(ids []int) []bool {
 		}
 	}
 	return marked
+}
+
+// Sink is the node of an id that nothing leaves: whatever follows matches. Many
+// patterns of one id that end there, such as the entries of a list of trees, do
+// not multiply: once one of them matched, the others are not followed any more.
+func (g *Graph) Sink(id int, s Set) Node {
+	at, ok := g.sinks[id]
+	if !ok {
+		at = g.add()
+		g.nodes[at].loop = g.set(s)
+		g.sinks[id] = at
+		g.Accept(at, id)
+	}
+	return at
+}
+
+// What a node leads to, besides an id.
+const (
+	leadsNowhere int32 = -1
+	leadsToMore  int32 = -2
+)
+
+// only tells of each node the one id that it leads to.
+func (g *Graph) only() []int32 {
+	out := make([]int32, len(g.nodes))
+	before := make([][]Node, len(g.nodes))
+	var queue []Node
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		out[i] = leadsNowhere
+		for _, a := range n.accepts {
+			out[i] = join(out[i], a)
+		}
+		if n.domain {
+			out[i] = leadsToMore
+		}
+		for _, e := range n.steps {
+			before[e.to] = append(before[e.to], Node(i))
+		}
+		for _, f := range n.free {
+			before[f.to] = append(before[f.to], Node(i))
+		}
+		queue = append(queue, Node(i))
+	}
+	for len(queue) > 0 {
+		at := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		for _, from := range before[at] {
+			if j := join(out[from], out[at]); j != out[from] {
+				out[from] = j
+				queue = append(queue, from)
+			}
+		}
+	}
+	return out
+}
+
+func join(a, b int32) int32 {
+	switch {
+	case a == leadsNowhere || a == b:
+		return b
+	case b == leadsNowhere:
+		return a
+	}
+	return leadsToMore
 }

@@ -40,6 +40,36 @@ var (
 // FilePath adds a glob over paths of files.
 func (g *Graph) FilePath(p glob.Pattern, id int) { g.Accept(g.path(g.Root, p, &fileForm), id) }
 
+// FileTree adds a glob over paths of files to those of a list: which of them
+// matches is not told apart.
+func (g *Graph) FileTree(p glob.Pattern, id int) {
+	n := len(p.Segments) - 1
+	if !p.Segments[n].Deep {
+		g.FilePath(p, id)
+		return
+	}
+	p.Segments = p.Segments[:n]
+	at := g.path(g.Root, p, &fileForm)
+	g.Accept(at, id)
+	domain{g}.edge(at, slash, g.Sink(id, fileForm.one.Union(slash)))
+}
+
+// Program adds the paths of files of a name. If versioned, digits and dots follow
+// it, as in python3.11.
+func (g *Graph) Program(name string, versioned bool, id int) {
+	at := g.Step(g.Optional(g.Root, slash, fileForm.one.Union(slash), nil), slash)
+	for _, symbol := range Symbols(name, false) {
+		at = g.Step(at, One(symbol))
+	}
+	if versioned {
+		digits := Of(glob.Range{Lo: '0', Hi: '9'})
+		at = g.Step(at, digits)
+		g.Accept(at, id)
+		at = g.Step(g.Loop(at, digits.Union(One('.'))), digits)
+	}
+	g.Accept(at, id)
+}
+
 // URLPath adds a glob as allow rules compare it with the path of a request.
 func (g *Graph) URLPath(p glob.Pattern, id int) { g.Accept(g.path(g.Root, p, &urlForm), id) }
 

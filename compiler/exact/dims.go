@@ -14,14 +14,15 @@ type choice struct {
 	bits   Bits
 	before Bits // of the endpoint: the port alone; of the path: an encoded slash
 	fill   func(*Request)
-	odd    bool
+	label  []int // of the path: what it matches
 }
 
 // aspects are the choices of one host class.
 type aspects struct {
 	rules                                              []rule
 	endpoints, openers, methods, upgrades, query, path []choice
-	whole                                              bool // nothing was left out
+	pathIDs                                            [][]int // of the globs of each rule
+	whole                                              bool    // nothing was left out
 }
 
 // distinct drops choices that no rule can tell from one before.
@@ -142,7 +143,7 @@ func (a *aspects) allUpgrades() []choice {
 				if r.deny {
 					return r.WebSocket == plan.Unset || (r.WebSocket == plan.True) == upgrade
 				}
-				return !upgrade || r.WebSocket == plan.True
+				return !upgrade || r.WebSocket == plan.True || r.Passthrough // which nobody sees
 			}),
 			fill: func(q *Request) { q.WebSocket = upgrade },
 		}
@@ -270,6 +271,7 @@ func (a *aspects) allPaths(budget int) []choice {
 		}
 		ids[i] = known.of(a.rules[i].Paths)
 	}
+	a.pathIDs = ids
 	if len(allow.list)+len(deny.list) == 0 {
 		all := a.where(func(*rule) bool { return true })
 		return []choice{{bits: all, before: all, fill: func(q *Request) { q.Path = "/" }}}
@@ -291,7 +293,24 @@ func (a *aspects) allPaths(budget int) []choice {
 		return true
 	}})
 	a.whole = a.whole && whole
-	return distinct(out)
+	return mergedPaths(out)
+}
+
+// mergedPaths is distinct, and gathers what the paths of a class match.
+func mergedPaths(in []choice) []choice {
+	at := map[string]int{}
+	var out []choice
+	for _, c := range in {
+		key := c.bits.key() + c.before.key()
+		if k, known := at[key]; known {
+			out[k].label = append(out[k].label, c.label...)
+			continue
+		}
+		at[key] = len(out)
+		c.label = slices.Clone(c.label)
+		out = append(out, c)
+	}
+	return out
 }
 
 func (a *aspects) pathChoice(c automata.Class, ids [][]int, first, total int) choice {
@@ -300,7 +319,7 @@ func (a *aspects) pathChoice(c automata.Class, ids [][]int, first, total int) ch
 	for _, id := range c.IDs {
 		label.set(id)
 	}
-	out := choice{bits: newBits(len(a.rules)), before: newBits(len(a.rules)), odd: c.Unusual}
+	out := choice{bits: newBits(len(a.rules)), before: newBits(len(a.rules)), label: c.IDs}
 	path := urlPath(c.Word)
 	out.fill = func(q *Request) { q.Path, q.Unusual = path, c.Unusual }
 	for i := range a.rules {
@@ -316,7 +335,7 @@ func (a *aspects) pathChoice(c automata.Class, ids [][]int, first, total int) ch
 		if matches {
 			out.bits.set(i)
 		}
-		if r.deny || !slashed || r.EncodedSlash || len(ids[i]) == 0 && !a.guarded(r.side) {
+		if r.deny || !slashed || r.EncodedSlash || r.Passthrough || len(ids[i]) == 0 && !a.guarded(r.side) {
 			out.before.set(i)
 		}
 	}

@@ -188,3 +188,9 @@ func SplitArgs(word []rune) []string {
 	}
 	return out
 }
+
+// SampleText returns the shortest text that a glob over text matches.
+func SampleText(p glob.Pattern) (string, Verdict) {
+	word, found := search(&texts{[]glob.Pattern{p}}, func([]int) bool { return true })
+	return raw(word), found
+}
