@@ -47,7 +47,7 @@ func (g *Gateway) adminServer() *http.Server {
 func (g *Gateway) operations() map[string]http.Handler {
 	handlers := map[string]http.Handler{
 		"Metrics": promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
-		"Bundle":  g.deps.Bundles,
+		"Bundle":  http.StripPrefix("/bundles", &g.bundles),
 	}
 	for name, fn := range map[string]http.HandlerFunc{
 		"Healthy":      func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") },

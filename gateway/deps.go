@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
@@ -33,8 +32,6 @@ type Deps struct {
 	// Delete removes a policy that Apply stored, or changes nothing and returns an
 	// *adminapi.Error. Nil refuses DELETE /v1/policies.
 	Delete func(ctx context.Context, name string) (adminapi.Applied, error)
-	// Bundles serves GET /bundles/{name}. Nil serves none.
-	Bundles http.Handler
 	// Join is told before Compile which policies must be there joined: a policy and
 	// those bound beside it. Nil joins none.
 	Join func(joins [][]string)

@@ -20,6 +20,7 @@ import (
 	"github.com/openshell-policy/openshell/gateway/guard"
 	"github.com/openshell-policy/openshell/gateway/sandboxes"
 	"github.com/openshell-policy/openshell/rego"
+	"github.com/openshell-policy/openshell/rego/serve"
 )
 
 // Gateway is one proxy with its policies, sandboxes and log. Use New.
@@ -66,6 +67,7 @@ type Gateway struct {
 	sockets          map[string]net.Listener
 	reloading        sync.Mutex
 	draining         atomic.Bool
+	bundles          serve.Bundles
 	joining          sync.Mutex
 	pending          atomic.Pointer[[]string] // a policy about to be bound, and those beside it
 }

@@ -36,6 +36,9 @@ func (g *Gateway) Reload(ctx context.Context) (changed bool, err error) {
 	return true, nil
 }
 
+// BundleName is what /bundles/ serves the bundle in force as.
+const BundleName = "openshell"
+
 func (g *Gateway) load(ctx context.Context) (Generation, error) {
 	if g.deps.Join != nil {
 		g.deps.Join(g.joins())
@@ -51,6 +54,7 @@ func (g *Gateway) load(ctx context.Context) (Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load policies: %w", err)
 	}
+	g.bundles.Set(BundleName, bundle)
 	return gen, nil
 }
 
