@@ -30,7 +30,7 @@ func TestEveryRouteIsServed(t *testing.T) {
 			continue // answers until it is closed; it has a test of its own
 		}
 		status, body = adminDo(t, w, r.Method, path, w.g.AdminToken())
-		if status == http.StatusNotFound && !strings.Contains(body, `"error"`) || status == http.StatusMethodNotAllowed {
+		if status == http.StatusNotFound && !strings.Contains(body, `"message"`) || status == http.StatusMethodNotAllowed {
 			t.Errorf("%s is not served: %d %s", r.Name, status, body)
 		}
 	}
