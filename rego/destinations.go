@@ -69,6 +69,21 @@ func (d Destinations) Port(port int) bool {
 	})
 }
 
+// Ports lists the ports that allow rules name.
+func (d Destinations) Ports() []int {
+	if d.p == nil {
+		return nil
+	}
+	var ports []int
+	for _, r := range d.p.index.Rules {
+		if r.Effect == "allow" {
+			ports = append(ports, r.PortList...)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 // Passthrough returns the id of the passthrough rule for a destination, if
 // there is one.
 func (d Destinations) Passthrough(host string, port int) (rule string, ok bool) {

@@ -1,16 +1,15 @@
 package rego
 
-import "regexp"
+import (
+	"regexp"
+
+	"github.com/openshell-policy/openshell/schemas"
+)
 
 // FileLists are the globs of a policy's file lists, and what else an enforcement
 // point needs to know before any decision.
 type FileLists struct {
-	Blocked       []string `json:"blocked"`
-	Sensitive     []string `json:"sensitive"`
-	SensitiveHome []string `json:"sensitive_home"` // relative to the sandbox's home
-	Readonly      []string `json:"readonly"`
-	Writable      []string `json:"writable"`
-	Baseline      []string `json:"baseline"`
+	schemas.PolicyFiles
 
 	Pipes      bool `json:"-"` // a blocked command has several stages
 	Execution  bool `json:"-"` // the policy has an execution clause

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openshell-policy/openshell/sandboxctl"
 	"github.com/openshell-policy/openshell/sandboxctl/local/ns"
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
 	"github.com/openshell-policy/openshell/schemas"
@@ -73,6 +74,7 @@ type Sandbox struct {
 	opts   Options
 	ns     *ns.Sandbox
 	shim   *shim.Supervisor
+	view   *rootView
 	bridge *bridge
 	group  *group // nil without control groups
 	config shim.Config
@@ -182,18 +184,17 @@ func ports(p Policy) []int {
 
 // confine puts everything that will run under the policy.
 func (s *Sandbox) confine(ctx context.Context) error {
-	view, err := openView(s.ns.PID())
-	if err != nil {
+	var err error
+	if s.view, err = openView(s.ns.PID()); err != nil {
 		return fmt.Errorf("look into the sandbox: %w", err)
 	}
-	defer view.close()
 	level, err := shim.Probe(ctx)
 	if err != nil {
 		return err
 	}
 	policy := s.policy.Load()
 	config, plan := shim.Prepare(shim.Request{
-		Policy: policy.Policy, Ceiling: s.opts.Ceiling, Home: Home, Level: level, Hot: s.opts.HotFiles, View: view,
+		Policy: policy.Policy, Ceiling: s.opts.Ceiling, Home: Home, Level: level, Hot: s.opts.HotFiles, View: s.view,
 	})
 	if err := s.enough(config, plan); err != nil {
 		return err
@@ -219,7 +220,7 @@ func (s *Sandbox) supervise(listener *os.File) error {
 	if listener != nil {
 		sup, err := shim.New(shim.Options{
 			Listener: int(listener.Fd()), Config: s.config, Init: s.ns.PID(), Root: fmt.Sprintf("/proc/%d/root", s.ns.PID()),
-			Policy: s.policy.Load().Policy, Sandbox: schemas.Sandbox{ID: s.opts.ID, Agent: s.opts.Agent}, Record: s.record,
+			Policy: s.policy.Load().Policy, Sandbox: schemas.Sandbox{ID: s.opts.ID, Agent: s.opts.Agent, Home: Home}, Record: s.record,
 		})
 		if err != nil {
 			return err
@@ -269,15 +270,35 @@ type Process struct {
 // Run starts a command. Its error is a *ns.SpawnError where the program is to
 // blame.
 func (s *Sandbox) Run(_ context.Context, cmd Command, stdio [3]*os.File) (*Process, error) {
-	if s.shim != nil {
-		s.shim.Expect(shim.Entry{Path: cmd.Args[0], Args: cmd.Args})
+	if len(cmd.Args) == 0 {
+		return nil, errors.New("no command")
 	}
-	p, err := s.ns.Spawn(cmd, stdio)
+	path, err := s.view.lookup(cmd)
 	if err != nil {
 		return nil, err
 	}
+	cmd.Path = path
+	p, err := s.spawn(cmd, stdio)
+	if err != nil {
+		return nil, err
+	}
+	s.bridge.touch()
 	s.running.Add(1)
 	return &Process{p, s}, nil
+}
+
+// spawn starts a command that the shim expects, and says so where it was the
+// policy that refused it.
+func (s *Sandbox) spawn(cmd Command, stdio [3]*os.File) (*ns.Process, error) {
+	if s.shim == nil {
+		return s.ns.Spawn(cmd, stdio)
+	}
+	expected := s.shim.Expect(shim.Entry{Path: cmd.Path, Args: cmd.Args})
+	p, err := s.ns.Spawn(cmd, stdio)
+	if denied := expected.Done(); err != nil && denied != nil {
+		err = &sandboxctl.StartError{Status: sandboxctl.StatusNotExecutable, Err: fmt.Errorf("%q is denied: %s", cmd.Args[0], denied.Message)}
+	}
+	return p, err
 }
 
 // Wait returns the exit status, 128 plus the signal for one that a signal ended.
@@ -297,7 +318,11 @@ func (s *Sandbox) Refresh(ctx context.Context) (Change, error) {
 	s.policy.Store(&policy)
 	var change Change
 	if s.shim != nil {
-		change.RestartRequired = s.shim.Swap(policy.Policy).RestartRequired
+		c, err := s.shim.Swap(policy.Policy)
+		if err != nil {
+			return change, err
+		}
+		change.RestartRequired = c.RestartRequired
 	}
 	return change, s.openPorts(policy)
 }
@@ -391,6 +416,9 @@ func (s *Sandbox) Close() {
 	}
 	if s.bridge != nil {
 		s.bridge.wg.Wait()
+	}
+	if s.view != nil {
+		s.view.close()
 	}
 	if s.group != nil {
 		s.group.remove()

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -46,12 +44,9 @@ func (c *children) spawn(req request1) (Spawned, *os.File) {
 	for _, f := range stdio {
 		attr.Files = append(attr.Files, f.Fd())
 	}
-	path, err := find(cmd)
+	pid, err := c.fork(cmd.Path, cmd.Args, attr)
 	if err == nil {
-		var pid int
-		if pid, err = c.fork(path, cmd.Args, attr); err == nil {
-			return Spawned{PID: pid}, master
-		}
+		return Spawned{PID: pid}, master
 	}
 	if master != nil {
 		master.Close()
@@ -145,55 +140,6 @@ func status(ws unix.WaitStatus) int {
 		return 128 + int(ws.Signal())
 	}
 	return ws.ExitStatus()
-}
-
-// find looks a program up as a shell does, in the sandbox.
-func find(cmd *Command) (string, error) {
-	name := cmd.Args[0]
-	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(cmd.Dir, name)
-		}
-		return name, executable(name)
-	}
-	var denied error
-	for _, dir := range filepath.SplitList(variable(cmd.Env, "PATH")) {
-		if !filepath.IsAbs(dir) {
-			continue
-		}
-		path := filepath.Join(dir, name)
-		err := executable(path)
-		if err == nil {
-			return path, nil
-		}
-		if errors.Is(err, syscall.EACCES) {
-			denied = err
-		}
-	}
-	if denied != nil {
-		return "", denied
-	}
-	return "", fmt.Errorf("%s: %w", name, syscall.ENOENT)
-}
-
-func executable(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if info.IsDir() || info.Mode()&0o111 == 0 {
-		return fmt.Errorf("%s: %w", path, syscall.EACCES)
-	}
-	return nil
-}
-
-func variable(env []string, name string) string {
-	for _, kv := range env {
-		if v, ok := strings.CutPrefix(kv, name+"="); ok {
-			return v
-		}
-	}
-	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 }
 
 // openTerminal makes a terminal of the sandbox's own.

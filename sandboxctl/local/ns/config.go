@@ -42,6 +42,7 @@ type Listener struct {
 
 // Command is one program to spawn. Its standard streams travel beside it.
 type Command struct {
+	Path string // of the program in the sandbox, as execve gets it
 	Args []string
 	Env  []string
 	Dir  string

@@ -62,7 +62,7 @@ func sh(t *testing.T, s *ns.Sandbox, script string) (string, int) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	p, err := s.Spawn(ns.Command{Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "HOME=/home/agent"}, Dir: ns.Workspace}, [3]*os.File{null, w, w})
+	p, err := s.Spawn(ns.Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "HOME=/home/agent"}, Dir: ns.Workspace}, [3]*os.File{null, w, w})
 	w.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -162,8 +162,8 @@ func TestStatusesAndErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	for name, want := range map[string]syscall.Errno{"no-such-program": syscall.ENOENT, "/etc/passwd": syscall.EACCES, "/nowhere/x": syscall.ENOENT} {
-		_, err := s.Spawn(ns.Command{Args: []string{name}, Dir: "/"}, [3]*os.File{null, null, null})
+	for name, want := range map[string]syscall.Errno{"/etc/passwd": syscall.EACCES, "/nowhere/x": syscall.ENOENT, "/etc": syscall.EACCES} {
+		_, err := s.Spawn(ns.Command{Path: name, Args: []string{name}, Dir: "/"}, [3]*os.File{null, null, null})
 		var se *ns.SpawnError
 		if !asSpawnError(err, &se) || se.Errno != want {
 			t.Errorf("%s: %v, want %v", name, err, want)
@@ -179,7 +179,7 @@ func asSpawnError(err error, target **ns.SpawnError) bool {
 
 func TestTerminal(t *testing.T) {
 	s := start(t, config(t))
-	p, err := s.Spawn(ns.Command{Args: []string{"sh", "-c", "tty; read line; echo got $line"}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", TTY: true}, [3]*os.File{})
+	p, err := s.Spawn(ns.Command{Path: "/bin/sh", Args: []string{"sh", "-c", "tty; read line; echo got $line"}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", TTY: true}, [3]*os.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
