@@ -299,7 +299,7 @@ func isRecord(line []byte, seq uint64) bool {
 func (r *recovery) cut(f *os.File, s Segment, next uint64) error {
 	for _, c := range r.checks {
 		if c.size >= next {
-			return fmt.Errorf("record %d is missing or damaged, and %s is of %d records: the log was changed or cut", next, c.what, c.size)
+			return fmt.Errorf("record %d is missing or damaged, and %s is of %d records: the log was changed, cut or rolled back", next, c.what, c.size)
 		}
 	}
 	info, err := f.Stat()
