@@ -17,24 +17,56 @@ import (
 )
 
 func newExplain() *cobra.Command {
-	return &cobra.Command{
-		Use:   "explain [TOPIC]",
-		Short: "Explain a code, or what a default stands for",
-		Long: `Explain a decision code (method_not_allowed), a diagnostic (OSP2001), or what a
-default stands for: baseline, sensitive, groups (of commands; one is @coreutils) or
-families (of programs with one name). Without a topic, list them.`,
-		Example: `  openshell-policy explain method_not_allowed
+	o := &evalOptions{}
+	var format *cli.Output
+	cmd := &cobra.Command{
+		Use:   "explain [TOPIC] | explain --policy POLICY (RULE | --request R | --file F | --command C)",
+		Short: "Explain a decision, a code, or what a default stands for",
+		Long: `Explain a decision: which rules of a policy were tried, in which order, the first check
+that each failed, the nearest miss, and the least to add so that it is allowed.
+
+Or explain a rule of a policy by its id: what it matches, as it is written.
+
+Or explain a topic: a decision code (method_not_allowed), a diagnostic (OSP2001), or
+what a default stands for: baseline, sensitive, groups (of commands; one is
+@coreutils) or families (of programs with one name). Without a topic, list them.`,
+		Example: `  openshell-policy explain --policy github-readonly --request 'POST https://api.github.com/repos/org/app/pulls'
+  openshell-policy explain --policy policies/full-dev.yaml --file 'write /etc/hosts'
+  openshell-policy explain --policy full-dev --command 'make test'
+  openshell-policy explain --policy full-dev 'outbound[0]'
+  openshell-policy explain method_not_allowed
   openshell-policy explain OSP2001
-  openshell-policy explain baseline
   openshell-policy explain @coreutils`,
 		Args: cli.Args(0, 1, "at most one topic"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return listTopics(cmd.OutOrStdout())
+			o.stdin = cmd.InOrStdin()
+			o.output = output{cmd.OutOrStdout(), cmd.ErrOrStderr(), format.String() == "json"}
+			asks := o.request != "" || o.file != "" || o.command != ""
+			switch {
+			case o.policy != "" && len(args) > 0 && !asks:
+				return explainRule(o, args[0])
+			case asks && len(args) > 0:
+				return cli.WithHint(fmt.Errorf("a topic (%s) and a decision cannot both be explained", args[0]), "leave one of them out")
+			case asks || o.policy != "":
+				return explainDecision(cmd.Context(), o)
+			case len(args) == 0:
+				return listTopics(o.stdout)
 			}
-			return explain(cmd.OutOrStdout(), args[0])
+			return explain(o.stdout, args[0])
 		},
+		ValidArgsFunction: completeTopics,
 	}
+	f := cmd.Flags()
+	f.StringVarP(&o.policy, "policy", "p", "", "`POLICY` that decides: FILE[:NAME] or a ready-made name")
+	f.StringVar(&o.request, "request", "", "a request, as `'METHOD URL'`")
+	f.BoolVar(&o.websocket, "websocket", false, "the request asks to upgrade to a WebSocket")
+	f.StringVar(&o.binary, "binary", "", "`PATH` of the program that sends the request")
+	f.StringVar(&o.file, "file", "", "a file operation, as `'OP /path'`")
+	f.StringVar(&o.command, "command", "", "a `COMMAND` line, as a shell reads it")
+	f.StringVar(&o.agent, "agent", "", "the `AGENT` that asks")
+	_ = cmd.RegisterFlagCompletionFunc("policy", completePolicies)
+	format = cli.AddOutput(cmd, "text", "json")
+	return cmd
 }
 
 func explain(w io.Writer, topic string) error {

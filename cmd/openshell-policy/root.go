@@ -32,5 +32,6 @@ test failed, a decision was a denial), 2 could not run.`
   openshell-policy test policies/ --coverage --mutate
   openshell-policy eval --policy github-readonly --request 'GET https://api.github.com/repos/org/app'
   openshell-policy compile policies/ -o bundle.tar.gz`
+	completeEverywhere(root)
 	return root
 }

@@ -93,12 +93,16 @@ func lineEnd(data []byte, at int) int {
 	return len(data)
 }
 
-// insertItem adds an item at the end of a list.
-func (w *writer) insertItem(path []any, n int, value any) bool {
+// insertItems adds items at the end of a list that has n.
+func (w *writer) insertItems(path []any, n int, values []any) bool {
 	data := w.doc.Data()
 	start := w.valueOffset(path)
 	if start < 0 {
 		return false
+	}
+	items := make([]string, len(values))
+	for i, v := range values {
+		items[i] = flow(v)
 	}
 	if data[start] == '[' {
 		end := w.flowEnd(start)
@@ -106,18 +110,21 @@ func (w *writer) insertItem(path []any, n int, value any) bool {
 			return false
 		}
 		at := len(bytes.TrimRight(data[:end-1], " \t\r\n,"))
-		if n == 0 {
-			return w.replace(at, at, flow(value))
+		text := strings.Join(items, ", ")
+		if n > 0 {
+			text = ", " + text
 		}
-		return w.replace(at, at, ", "+flow(value))
+		return w.replace(at, at, text)
 	}
-	last := append(slices.Clone(path), n-1)
-	from, end, ok := w.lines(last)
-	if n == 0 || !ok {
+	if n == 0 {
 		return false
 	}
-	indent := bytes.IndexByte(data[from:], '-')
-	return w.replace(end, end, strings.Repeat(" ", indent)+"- "+flow(value)+"\n")
+	from, end, ok := w.lines(append(slices.Clone(path), n-1))
+	if !ok {
+		return false
+	}
+	indent := strings.Repeat(" ", bytes.IndexByte(data[from:], '-'))
+	return w.replace(end, end, indent+"- "+strings.Join(items, "\n"+indent+"- ")+"\n")
 }
 
 // insertField adds a field to a mapping, behind its first one.

@@ -155,3 +155,16 @@ func shifted(list string, i, n int) map[string]string {
 	}
 	return ids
 }
+
+// Change returns the policy with a change made to its spec; its Text and Diff
+// show the change in the policy's file.
+func Change(doc *parse.Document, do func(*schemas.Spec)) (*Mutant, error) {
+	policy, err := clone(doc.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("copy policy %q: %w", doc.Policy.Metadata.Name, err)
+	}
+	do(&policy.Spec)
+	changed := *doc
+	changed.Policy = policy
+	return &Mutant{Document: &changed, of: doc}, nil
+}

@@ -99,8 +99,8 @@ func (w *writer) list(path []any, before, after []any) bool {
 			}
 		}
 		return true
-	case len(after) == len(before)+1 && reflect.DeepEqual(after[:len(before)], before):
-		return w.insertItem(path, len(before), after[len(before)])
+	case len(after) > len(before) && reflect.DeepEqual(after[:len(before)], before):
+		return w.insertItems(path, len(before), after[len(before):])
 	case len(after)+1 == len(before):
 		for i := range before {
 			if reflect.DeepEqual(append(slices.Clone(before[:i]), before[i+1:]...), after) {
