@@ -311,7 +311,7 @@ func (x *commands) grown(ctx context.Context, p *program, hook bool, d Direction
 		return nil
 	}
 	x.seen[key] = true
-	shown := false
+	shown, tried := false, ""
 	for _, args := range found.words {
 		in, err := canon.CommandArgv(append([]string{name}, args...), schemas.Command{Program: named(p, name), Path: p.path}, canon.Shell{Hook: hook})
 		if err != nil {
@@ -321,12 +321,15 @@ func (x *commands) grown(ctx context.Context, p *program, hook bool, d Direction
 		if shown, err = x.show(ctx, in, text, x.classOf(more, name), d, !hook); shown || err != nil {
 			break
 		}
+		if tried == "" {
+			tried = text
+		}
 	}
 	if shown {
 		x.differ[d][name] = true
 		return nil
 	}
-	x.doubt(fmt.Sprintf("%s may run with other arguments than before, but every example is decided alike", name), d)
+	x.doubt(fmt.Sprintf("%s may run with other arguments than before, but every example, such as %q, is decided alike", name, tried), d)
 	return nil
 }
 

@@ -266,7 +266,7 @@ func (n *network) consents(i int, policy string, d *schemas.Decision, g *group) 
 // where the example is unusual, no host, or an extension had its say.
 func (n *network) unsettled(g *group, err error) error {
 	if g.example.Unusual || !g.valid || n.extended || errors.Is(err, errNoRequest) && !g.valid {
-		n.doubt(fmt.Sprintf("no example shows whether %s changes", g.class()), g.direction)
+		n.doubt(fmt.Sprintf("no example shows whether %s changes; %s does not", g.class(), g.example), g.direction)
 		return nil
 	}
 	return err
