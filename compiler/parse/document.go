@@ -189,3 +189,6 @@ func (d *Document) decode(value any) (*Document, []diag.Diagnostic) {
 	}
 	return d, nil
 }
+
+// Root is the node of the document's mapping, for what prints it anew.
+func (d *Document) Root() *yaml.Node { return d.root }
