@@ -11,6 +11,7 @@ func newRoot() *cobra.Command {
 	root := cli.Group("openshell-policy", "Lint, test, compile and explain sandbox policies",
 		newInit(),
 		newLint(),
+		newFmt(),
 		newTest(),
 		newEval(),
 		newExplain(),
