@@ -11,6 +11,8 @@ type Spec struct {
 	Args []string // the program and its arguments
 	Env  []string // the whole environment, as os.Environ has it
 	Dir  string   // "" is the working directory
+	// CABundle is the file with what the command's clients must trust.
+	CABundle string
 
 	Stdin, Stdout, Stderr *os.File
 }

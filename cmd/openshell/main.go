@@ -12,7 +12,12 @@ import (
 	"github.com/openshell-policy/openshell/internal/cli"
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	if status, is := insideSandbox(); is {
+		os.Exit(status)
+	}
+	os.Exit(run())
+}
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

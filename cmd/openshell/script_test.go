@@ -14,6 +14,9 @@ import (
 var update = flag.Bool("update", false, "write expected outputs again")
 
 func TestMain(m *testing.M) {
+	if status, is := insideSandbox(); is {
+		os.Exit(status)
+	}
 	testscript.Main(m, map[string]func(){"openshell": main})
 }
 

@@ -119,7 +119,7 @@ func Start(ctx context.Context, opts Options) (*Sandbox, error) {
 		s.Close()
 		return nil, err
 	}
-	if err := s.confine(ctx); err != nil {
+	if err := s.confine(); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -183,15 +183,12 @@ func ports(p Policy) []int {
 }
 
 // confine puts everything that will run under the policy.
-func (s *Sandbox) confine(ctx context.Context) error {
+func (s *Sandbox) confine() error {
 	var err error
 	if s.view, err = openView(s.ns.PID()); err != nil {
 		return fmt.Errorf("look into the sandbox: %w", err)
 	}
-	level, err := shim.Probe(ctx)
-	if err != nil {
-		return err
-	}
+	level := shim.Full // TODO Probe
 	policy := s.policy.Load()
 	config, plan := shim.Prepare(shim.Request{
 		Policy: policy.Policy, Ceiling: s.opts.Ceiling, Home: Home, Level: level, Hot: s.opts.HotFiles, View: s.view,
@@ -220,7 +217,7 @@ func (s *Sandbox) supervise(listener *os.File) error {
 	if listener != nil {
 		sup, err := shim.New(shim.Options{
 			Listener: int(listener.Fd()), Config: s.config, Init: s.ns.PID(), Root: fmt.Sprintf("/proc/%d/root", s.ns.PID()),
-			Policy: s.policy.Load().Policy, Sandbox: schemas.Sandbox{ID: s.opts.ID, Agent: s.opts.Agent, Home: Home}, Record: s.record,
+			Policy: s.policy.Load().Policy, Sandbox: schemas.Sandbox{ID: s.opts.ID, Agent: s.opts.Agent, Home: Home}, Record: s.record, Diag: int(s.ns.Diag().Fd()),
 		})
 		if err != nil {
 			return err

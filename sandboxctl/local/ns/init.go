@@ -68,7 +68,7 @@ func (i *initProcess) run() error {
 	if err != nil {
 		return err
 	}
-	err = i.wire.Send(message{Ready: &ready{Listeners: listeners}}, files...)
+	err = i.wire.Send(message{Ready: &ready{Listeners: listeners, Diag: true}}, files...)
 	wire.CloseAll(files)
 	if err != nil {
 		return err
@@ -93,6 +93,11 @@ func build(cfg *Config) (files []*os.File, listeners []Listener, err error) {
 	if files, err = listen(listeners); err != nil {
 		return nil, nil, err
 	}
+	diag, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socket to ask about connections: %w", err)
+	}
+	files = append(files, os.NewFile(uintptr(diag), "diag"))
 	if err := buildRoot(cfg); err != nil {
 		return nil, nil, err
 	}

@@ -24,6 +24,7 @@ type Sandbox struct {
 	wire *wire.Conn
 
 	listeners map[Listener]net.Listener
+	diag      *os.File
 
 	spawning sync.Mutex // one request at a time, so that answers need no numbers
 	answers  chan answer
@@ -139,6 +140,9 @@ func (s *Sandbox) await(ctx context.Context, cfg Config) error {
 
 func (s *Sandbox) adopt(a answer) error {
 	files := a.files
+	if a.ready.Diag && len(files) > 0 {
+		s.diag, files = files[len(files)-1], files[:len(files)-1]
+	}
 	if len(files) != len(a.ready.Listeners) {
 		wire.CloseAll(files)
 		return errors.New("the sandbox sent another number of sockets than it said")
@@ -204,6 +208,10 @@ func (s *Sandbox) noteEnd(e Ended) {
 // PID is process 1 as the host sees it.
 func (s *Sandbox) PID() int { return s.cmd.Process.Pid }
 
+// Diag is a netlink socket of the sandbox's network that answers whose a
+// connection is. It is closed with the sandbox.
+func (s *Sandbox) Diag() *os.File { return s.diag }
+
 // Confine has the thread that will spawn every command confined, and returns the
 // descriptor that this gave, or nil; the caller owns it. Nothing can be spawned
 // before.
@@ -252,5 +260,8 @@ func (s *Sandbox) Close() {
 	}
 	for _, ln := range s.Listeners() {
 		_ = ln.Close()
+	}
+	if s.diag != nil {
+		_ = s.diag.Close()
 	}
 }

@@ -18,6 +18,7 @@ type message struct {
 
 type ready struct {
 	Listeners []Listener // in the order of the files
+	Diag      bool       // a socket to ask about connections is the last file
 }
 
 type confine struct {
