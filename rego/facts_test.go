@@ -100,3 +100,44 @@ func TestFiles(t *testing.T) {
 		t.Error("a policy that is not there has files")
 	}
 }
+
+// Mode audit lets no well-known secret through, whatever else blocks it.
+func TestAuditNeverLiftsASecret(t *testing.T) {
+	g := loaded(t, map[string]string{"a": `{mode: audit, filesystem: {writable: [/w/**, /b/**], blocked: ["**/b*"], sensitive: everywhere}}`})
+	for text, passes := range map[string]bool{
+		"read /b/.ssh/id_rsa": false, "read /w/.ssh/id_rsa": false, "rename /b/x /w/.ssh/id_rsa": false,
+		"rename /w/.ssh/id_rsa /b/x": false, "read /b/notes": true, "write /b/notes": true,
+	} {
+		f, err := canon.ParseFile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := g.Decide(t.Context(), &schemas.DecisionInput{Kind: schemas.KindFile, Policy: "a", File: f})
+		if d.Passes() != passes || d.Allow {
+			t.Errorf("%s: got %+v", text, d)
+		}
+	}
+}
+
+// A star ends at a character, not inside the escape that stands for one, and a class
+// stays within its segment.
+func TestStarsAndEscapes(t *testing.T) {
+	for pattern, c := range map[string]struct{ yes, no []string }{
+		"/*25":        {[]string{"/25", "/a25", "/a%2525"}, []string{"/%25", "/a%25"}},
+		"/a*F":        {[]string{"/aF", "/axF"}, []string{"/a%2F"}},
+		"/**/*5/x":    {[]string{"/a/5/x", "/b/15/x"}, []string{"/%25/x", "/a/%25/x"}},
+		"/*[0-9]":     {[]string{"/7", "/a7"}, []string{"/%25", "/a%25"}},
+		"/a[+-9]b":    {[]string{"/a.b", "/a7b"}, []string{"/a/b"}},
+		"/**/a[+-9]b": {[]string{"/x/a.b"}, []string{"/x/a/b"}},
+		"/**/*x41":    {[]string{"/a/x41", "/a/yx41"}, []string{"/a/b"}},
+	} {
+		g := loaded(t, map[string]string{"a": `{network: {outbound: [{host: a.example.com, encoded_slash: allow, paths: ["` + pattern + `"]}]}}`})
+		for want, paths := range map[bool][]string{true: c.yes, false: c.no} {
+			for _, path := range paths {
+				if d := g.Decide(t.Context(), get(t, "a", "https://a.example.com"+path)); d.Allow != want {
+					t.Errorf("%s against %s: got %+v", pattern, path, d)
+				}
+			}
+		}
+	}
+}

@@ -17,7 +17,7 @@ import (
 )
 
 func newKeygen() *cobra.Command {
-	algorithm := cli.NewOutput("ed25519", "rsa")
+	algorithm := cli.NewOutput("rsa", "ed25519")
 	cmd := &cobra.Command{
 		Use:   "keygen NAME",
 		Short: "Make a key pair to sign bundles with",
@@ -25,7 +25,8 @@ func newKeygen() *cobra.Command {
 NAME.pub, which gateways and whoever verifies need. Nothing is overwritten.
 
 Signatures of both kinds of key are the same each time, so that equal policies give
-equal bundles. Ed25519 is OPA's EdDSA, rsa (3072 bits) its RS256.`,
+equal bundles. rsa (3072 bits) is OPA's RS256, which every OPA verifies; ed25519 (EdDSA)
+is smaller and faster, but an OPA server's configuration does not take such keys yet.`,
 		Example: `  openshell-policy keygen team
   openshell-policy compile policies/ -o bundle.tar.gz --sign --key team.key
   openshell-policy bundle verify bundle.tar.gz --key team.pub`,
@@ -34,7 +35,7 @@ equal bundles. Ed25519 is OPA's EdDSA, rsa (3072 bits) its RS256.`,
 			return keygen(args[0], algorithm.String(), cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().Var(algorithm, "algorithm", "`KIND` of key: ed25519 or rsa")
+	cmd.Flags().Var(algorithm, "algorithm", "`KIND` of key: rsa or ed25519")
 	return cmd
 }
 

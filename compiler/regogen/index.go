@@ -21,7 +21,7 @@ type Index struct {
 	Limited    bool         `json:"limited"`    // or blocked_commands is
 	None       bool         `json:"none"`       // and empty
 	Carriers   bool         `json:"carriers"`
-	Pipes      bool         `json:"pipes"`      // a blocked command has several stages
+	Pipes      bool         `json:"pipes"` // a blocked command has several stages
 	Files      Files        `json:"files"`
 	Rules      []Rule       `json:"rules"` // by ordinal
 }
@@ -55,15 +55,15 @@ type Rule struct {
 	Where string `json:"where"`
 
 	// Network rules.
-	Host         string   `json:"host,omitempty"`
-	Ports        string   `json:"ports,omitempty"`   // for messages
-	Methods      string   `json:"methods,omitempty"` // as written, for messages
-	PortList     []int    `json:"port_list,omitempty"`
-	MethodList   []string `json:"method_list,omitempty"`
-	Passthrough  bool     `json:"passthrough,omitempty"`
-	HostRegex    string   `json:"host_regex,omitempty"` // of passthrough rules
-	WebSocket    bool     `json:"websocket,omitempty"`
-	AllowPrivate []string `json:"allow_private,omitempty"`
+	Host         string     `json:"host,omitempty"`
+	Ports        string     `json:"ports,omitempty"`   // for messages
+	Methods      string     `json:"methods,omitempty"` // as written, for messages
+	PortList     []int      `json:"port_list,omitempty"`
+	MethodList   []string   `json:"method_list,omitempty"`
+	Passthrough  bool       `json:"passthrough,omitempty"`
+	HostRegex    string     `json:"host_regex,omitempty"` // of passthrough rules
+	WebSocket    bool       `json:"websocket,omitempty"`
+	AllowPrivate []string   `json:"allow_private,omitempty"`
 	Query        []QueryKey `json:"query,omitempty"` // in the order of checks
 
 	// Command rules: the family an allowed pattern names.

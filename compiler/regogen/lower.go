@@ -141,7 +141,7 @@ func (w where) deepShape(p glob.Pattern, inner []glob.Segment, trailing bool) sh
 	switch t := rest[0].Tokens; {
 	case t[0].Op == glob.Literal && t[1].Op == glob.Star:
 		return shape{kind: contains, lit: "/" + w.literal(t[0].Lit)}
-	case t[0].Op == glob.Star && t[1].Op == glob.Literal:
+	case t[0].Op == glob.Star && t[1].Op == glob.Literal && !w.splits(t, 0):
 		return shape{kind: contains, lit: w.literal(t[1].Lit) + "/"}
 	}
 	return w.regexShape(p)
@@ -239,9 +239,9 @@ func (w where) segmentConds(at string, s glob.Segment) body {
 		return body{at + ` != ""`}
 	case is(glob.Literal, glob.Star):
 		return body{starts(0)}
-	case is(glob.Star, glob.Literal):
+	case is(glob.Star, glob.Literal) && !w.splits(t, 0):
 		return body{ends(1)}
-	case is(glob.Literal, glob.Star, glob.Literal):
+	case is(glob.Literal, glob.Star, glob.Literal) && !w.splits(t, 1):
 		n := utf8.RuneCountInString(t[0].Lit) + utf8.RuneCountInString(t[2].Lit)
 		return body{starts(0), ends(2), fmt.Sprintf("count(%s) >= %d", at, n)}
 	}

@@ -65,11 +65,15 @@ func (d dialect) segment(b *strings.Builder, s glob.Segment) {
 		fmt.Fprintf(b, `[^%c]+`, d.sep)
 		return
 	}
-	for _, t := range s.Tokens {
+	for i, t := range s.Tokens {
 		switch t.Op {
 		case glob.Literal:
 			b.WriteString(regexp.QuoteMeta(d.literal(t.Lit)))
 		case glob.Star:
+			if d.splits(s.Tokens, i) {
+				b.WriteString(d.one("", true) + "*")
+				continue
+			}
 			b.WriteString(d.run())
 		case glob.Any:
 			b.WriteString(d.one("", true))
@@ -77,6 +81,17 @@ func (d dialect) segment(b *strings.Builder, s glob.Segment) {
 			b.WriteString(d.class(t))
 		}
 	}
+}
+
+// splits tells whether the star at i could end inside what stands for one
+// character of the input, an encoded percent say, so that the rest of it is taken
+// for the token that follows: "*25" must not match "%25".
+func (d dialect) splits(tokens []glob.Token, i int) bool {
+	if d.sep == '.' || i == len(tokens)-1 {
+		return false
+	}
+	next := tokens[i+1]
+	return next.Op != glob.Literal || next.Lit == "" || strings.IndexByte(`\x0123456789abcdefABCDEF`, next.Lit[0]) >= 0
 }
 
 // run matches any characters within a segment.
@@ -114,10 +129,19 @@ func (d dialect) one(except string, escapes bool) string {
 	return `(?:` + alts + `[^` + bare + except + `])`
 }
 
+// nothing matches no character.
+const nothing = `[^\x00-\x{10FFFF}]`
+
 func (d dialect) class(t glob.Token) string {
 	var body strings.Builder
 	backslash, percent := false, false
 	ranges := t.Ranges
+	if d.sep != 0 && !t.Negate {
+		ranges = cut(ranges, rune(d.sep)) // a class matches within its segment
+	}
+	if d.line && !t.Negate {
+		ranges = cut(ranges, 0)
+	}
 	if d.fold {
 		ranges = folded(ranges, t.Negate)
 	}
@@ -129,7 +153,10 @@ func (d dialect) class(t glob.Token) string {
 	if t.Negate {
 		return d.negated(body.String(), backslash, percent)
 	}
-	out := `[` + body.String() + `]`
+	out := nothing
+	if len(ranges) > 0 {
+		out = `[` + body.String() + `]`
+	}
 	if backslash {
 		// A bare backslash is never a character of the compare form.
 		out = `\\\\|` + d.without(ranges, '\\')
@@ -152,7 +179,7 @@ func (d dialect) without(ranges []glob.Range, c rune) string {
 		}
 	}
 	if body.Len() == 0 {
-		return `[^\x00-\x{10FFFF}]`
+		return nothing
 	}
 	return `[` + body.String() + `]`
 }

@@ -21,13 +21,20 @@ sides := [input.file] if {
 
 decision := explain.by_default("default", "allowed", {}) if {
 	input.file.op == "stat"
-} else := explain.by(min(blocked), "blocked_path", {"path": blocked_at[min(blocked)]}) if {
+} else := object.union(explain.by(min(blocked), "blocked_path", {"path": blocked_at[min(blocked)]}), strictest) if {
 	count(blocked) > 0
 } else := explain.by_default("default", "blocked_path", {"path": known[0], "where": "an object known to be blocked"}) if {
 	count(known) > 0
 } else := read_decision if {
 	input.file.op in reads
 } else := write_decision
+
+# strictest: mode audit never lets a well-known secret through, also where an entry
+# of the policy that is listed before it blocks the same path.
+strictest := {"mode": "enforce"} if {
+	some ordinal in blocked
+	data.openshell.index[input.policy].rules[ordinal].mode == "enforce"
+} else := {}
 
 known := [side.path | some side in sides; side.known_blocked]
 
