@@ -34,7 +34,7 @@ func Confine(c Config) (listener int, err error) {
 		return -1, err
 	}
 	sys.DropBounding()
-	if err := enterDomain(c); err != nil {
+	if err := enterDomain(c, unix.AT_FDCWD, 0); err != nil {
 		return -1, err
 	}
 	if err := sys.DropThreadCapabilities(); err != nil {
@@ -43,8 +43,9 @@ func Confine(c Config) (listener int, err error) {
 	return sys.InstallFilter(filter.Build(c.Filter), c.Filter.Any())
 }
 
-// enterDomain puts the calling thread into a Landlock domain of the grants.
-func enterDomain(c Config) error {
+// enterDomain puts the calling thread into a Landlock domain of the grants, whose
+// paths are looked up from root under the limits of openat2(2).
+func enterDomain(c Config, root int, resolve uint64) error {
 	if c.ABI == 0 {
 		if c.Level == None {
 			return nil
@@ -57,7 +58,7 @@ func enterDomain(c Config) error {
 	}
 	defer unix.Close(ruleset)
 	for _, g := range c.Grants {
-		if err := allow(ruleset, g, c.ABI); err != nil {
+		if err := allow(ruleset, g, c.ABI, root, resolve); err != nil {
 			return err
 		}
 	}
@@ -66,9 +67,11 @@ func enterDomain(c Config) error {
 
 // allow adds one grant. What went away since the grants were planned is left
 // out, which denies it.
-func allow(ruleset int, g floor.Grant, abi int) error {
-	fd, err := unix.Open(g.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR) {
+func allow(ruleset int, g floor.Grant, abi, root int, resolve uint64) error {
+	// A link of /proc leads to what this process has open, whatever that is.
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS | resolve}
+	fd, err := unix.Openat2(root, g.Path, &how)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		return nil
 	}
 	if err != nil {

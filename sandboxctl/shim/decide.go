@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/openshell-policy/openshell/sandboxctl/shim/floor"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/canon"
 	"github.com/openshell-policy/openshell/schemas/tables"
@@ -16,19 +15,6 @@ import (
 
 // deadline bounds one decision; past it the call is denied.
 const deadline = 2 * time.Second
-
-// rooted prefixes the paths of grants with where the supervisor sees the
-// sandbox's root.
-func rooted(grants []floor.Grant, root string) []floor.Grant {
-	if root == "" {
-		return grants
-	}
-	out := make([]floor.Grant, len(grants))
-	for i, g := range grants {
-		out[i] = floor.Grant{Path: root + g.Path, Access: g.Access}
-	}
-	return out
-}
 
 func (c *call) decide(in *schemas.DecisionInput) schemas.Decision {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)

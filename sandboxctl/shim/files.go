@@ -204,7 +204,8 @@ func (c *call) hand(o opening, p *place) error {
 		if err != nil {
 			return err
 		}
-		file = tty
+		defer tty.close()
+		file = tty.self()
 	}
 	open := func() error { return c.inject(unix.AT_FDCWD, file, flags, o) }
 	switch {

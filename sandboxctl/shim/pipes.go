@@ -16,11 +16,20 @@ type ends struct{ reads, writes []string }
 
 // flow is what feeds what among the processes of a sandbox, at one moment. It is
 // read from the descriptors they really hold; so it does not matter how they
-// came by them, or which program started first.
+// came by them, or which program started first. What ended since held what it
+// held when it was executed: its output may still be in the pipe.
 type flow struct {
-	c         *call
-	processes map[int]ends
-	parents   map[int]int
+	c       *call
+	nodes   []node
+	parents map[int]int
+}
+
+// node is a process that lives, or an execution that was.
+type node struct {
+	pid      int
+	ends     ends
+	above    []int // parents, at any remove
+	commands []schemas.Command
 }
 
 // refusal is a denial with the input that it is about.
@@ -32,17 +41,18 @@ type refusal struct {
 // pipeline judges an execution together with the commands that feed it, and those
 // it feeds, through pipes that are held now; nil lets it pass.
 func (c *call) pipeline(x *execution, j *judged) *refusal {
-	own := descriptors(x.caller.tgid)
-	if len(own.reads) == 0 && len(own.writes) == 0 {
+	own := node{pid: x.caller.tgid, ends: descriptors(x.caller.tgid)}
+	if len(own.ends.reads) == 0 && len(own.ends.writes) == 0 {
 		return nil
 	}
+	// One at a time: of two ends that are judged at once, the second sees the first.
+	c.s.piping.Lock()
+	defer c.s.piping.Unlock()
 	f := c.flow()
-	f.processes[x.caller.tgid] = own
-	up, down := f.reach(x.caller.tgid, false), f.reach(x.caller.tgid, true)
-	if len(up) == 0 && len(down) == 0 {
-		return nil
-	}
-	in := c.connected(j, c.s.commandsOf(up), c.s.commandsOf(down))
+	own.above = f.chain(own.pid)
+	own.commands = direct(j.process.commands)
+	c.s.procs.trace(own)
+	in := c.connected(j, f.reach(own, false), f.reach(own, true))
 	if in == nil {
 		return nil
 	}
@@ -86,24 +96,25 @@ func indexes(from, to int) []int {
 	return out
 }
 
-// commandsOf are the commands that processes were started with, on their own.
-func (s *Supervisor) commandsOf(pids []int) []schemas.Command {
+// direct are the commands that were executed themselves, on their own.
+func direct(commands []schemas.Command) []schemas.Command {
 	var out []schemas.Command
-	for _, pid := range pids {
-		known, _ := s.procs.get(pid)
-		for _, c := range known.commands {
-			if c.Origin == "" {
-				c.Upstream = []int{}
-				out = append(out, c)
-			}
+	for _, c := range commands {
+		if c.Origin == "" {
+			c.Upstream = []int{}
+			out = append(out, c)
 		}
 	}
 	return out
 }
 
 func (c *call) flow() *flow {
-	f := &flow{c: c, processes: map[int]ends{}, parents: map[int]int{}}
+	f := &flow{c: c, parents: map[int]int{}}
 	f.add(c.s.opts.Init)
+	for i := range f.nodes {
+		f.nodes[i].above = f.chain(f.nodes[i].pid)
+	}
+	f.nodes = append(f.nodes, c.s.procs.traces()...)
 	return f
 }
 
@@ -115,7 +126,8 @@ func (f *flow) add(pid int) {
 		return
 	}
 	if pid != f.c.s.opts.Init {
-		f.processes[pid] = descriptors(pid)
+		known, _ := f.c.s.procs.get(pid)
+		f.nodes = append(f.nodes, node{pid: pid, ends: descriptors(pid), commands: direct(known.commands)})
 	}
 	for _, t := range tasks {
 		children, _ := os.ReadFile(dir + "/" + t.Name() + "/children")
@@ -127,6 +139,14 @@ func (f *flow) add(pid int) {
 			}
 		}
 	}
+}
+
+// chain lists the parents of a process, nearest first.
+func (f *flow) chain(pid int) (above []int) {
+	for p := f.parents[pid]; p != 0; p = f.parents[p] {
+		above = append(above, p)
+	}
+	return above
 }
 
 // descriptors reads which pipes a process holds.
@@ -157,43 +177,31 @@ func descriptors(pid int) (e ends) {
 	return e
 }
 
-// reach returns the processes whose output reaches a process, or with down those
+// reach returns the commands whose output reaches a process, or with down those
 // that its output reaches, also through others. What passes through a parent of
-// either is the parent's own doing and ends there: the program that starts
+// the process is the parent's own doing and ends there: the program that starts
 // everything would connect everything.
-func (f *flow) reach(pid int, down bool) []int {
-	seen := map[int]bool{pid: true}
-	var out []int
-	for queue := []int{pid}; len(queue) > 0; queue = queue[1:] {
-		from := f.processes[queue[0]]
-		ends := from.reads
+func (f *flow) reach(own node, down bool) (out []schemas.Command) {
+	seen := make([]bool, len(f.nodes))
+	for queue := []node{own}; len(queue) > 0; queue = queue[1:] {
+		near := queue[0].ends.reads
 		if down {
-			ends = from.writes
+			near = queue[0].ends.writes
 		}
-		for other, e := range f.processes {
-			far := e.writes
+		for i, other := range f.nodes {
+			far := other.ends.writes
 			if down {
-				far = e.reads
+				far = other.ends.reads
 			}
-			if seen[other] || f.above(other, pid) || f.above(pid, other) || !meet(ends, far) {
+			if seen[i] || other.pid == own.pid || slices.Contains(own.above, other.pid) ||
+				slices.Contains(other.above, own.pid) || !meet(near, far) {
 				continue
 			}
-			seen[other] = true
-			out, queue = append(out, other), append(queue, other)
+			seen[i] = true
+			out, queue = append(out, other.commands...), append(queue, other)
 		}
 	}
-	slices.Sort(out)
 	return out
-}
-
-// above tells whether a process is a parent of another, at any remove.
-func (f *flow) above(pid, of int) bool {
-	for p := f.parents[of]; p != 0; p = f.parents[p] {
-		if p == pid {
-			return true
-		}
-	}
-	return false
 }
 
 func meet(a, b []string) bool {

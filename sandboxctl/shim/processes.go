@@ -2,6 +2,7 @@ package shim
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,8 +21,29 @@ type process struct {
 
 // processes holds what was executed in the sandbox, by process.
 type processes struct {
-	mu   sync.Mutex
-	byID map[int]process
+	mu    sync.Mutex
+	byID  map[int]process
+	piped []node // executions that held pipes, oldest first
+}
+
+// maxPiped bounds how many executions are remembered for what they left in pipes.
+const maxPiped = 1024
+
+// trace remembers an execution that holds pipes.
+func (p *processes) trace(n node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.piped) >= maxPiped {
+		p.piped = slices.Delete(p.piped, 0, maxPiped/4)
+	}
+	p.piped = append(p.piped, n)
+}
+
+// traces are the executions that held pipes.
+func (p *processes) traces() []node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.piped)
 }
 
 func (p *processes) init() { p.byID = map[int]process{} }

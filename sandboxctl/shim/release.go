@@ -60,8 +60,8 @@ func (c *call) letGo(tid int) {
 // verify compares a process that was just loaded with what was judged.
 func (c *call) verify(pid int, j *judged) {
 	if difference := j.differs(pid); difference != "" {
-		_ = unix.Kill(pid, unix.SIGKILL)
 		c.race(j, difference)
+		_ = unix.Kill(pid, unix.SIGKILL)
 		for {
 			stop, err := sys.WaitTraced() // or its parent would wait for ever
 			if err != nil || stop.Gone {

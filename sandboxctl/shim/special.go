@@ -12,34 +12,34 @@ import (
 
 // terminal is the caller's controlling terminal by its own name: /dev/tty would
 // be the supervisor's.
-func (c *call) terminal() (string, error) {
+func (c *call) terminal() (*place, error) {
 	data, err := os.ReadFile(c.proc("stat"))
 	if err != nil {
-		return "", unix.ENXIO
+		return nil, unix.ENXIO
 	}
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	if len(fields) < 5 {
-		return "", unix.ENXIO
+		return nil, unix.ENXIO
 	}
 	device, err := strconv.ParseUint(fields[4], 10, 32) // tty_nr of proc_pid_stat(5)
 	if err != nil || device == 0 {
-		return "", unix.ENXIO
+		return nil, unix.ENXIO
 	}
 	// The kernel packs the number as in new_encode_dev: minor in two parts.
 	major, minor := device>>8&0xfff, device&0xff|device>>12&0xfff00
 	if major < 136 || major > 143 {
-		return "", unix.ENXIO
+		return nil, unix.ENXIO
 	}
 	file := "/dev/pts/" + strconv.FormatUint((major-136)<<8|minor, 10)
 	p, err := c.direct(file, true)
 	if err != nil {
-		return "", unix.ENXIO
+		return nil, unix.ENXIO
 	}
-	defer p.close()
 	if p.kind() != unix.S_IFCHR || uint64(p.stat.Rdev) != unix.Mkdev(uint32(major), uint32(minor)) {
-		return "", unix.ENXIO
+		p.close()
+		return nil, unix.ENXIO
 	}
-	return c.s.opts.Root + file, nil
+	return p, nil
 }
 
 // maxPatient bounds the FIFOs that wait for their other end at once.

@@ -29,6 +29,7 @@ type Supervisor struct {
 	// writing while an object gets another name.
 	names   sync.RWMutex
 	linked  linked
+	piping  sync.Mutex // held while an execution is judged by what feeds it
 	procs   processes
 	sockets sockets
 	recent  recent
@@ -216,9 +217,11 @@ func (o *openers) confine(s *Supervisor) error {
 	if err := sys.NoNewPrivileges(); err != nil {
 		return err
 	}
-	c := s.opts.Config
-	c.Grants = rooted(c.Grants, s.opts.Root)
-	if err := enterDomain(c); err != nil {
+	resolve := uint64(0)
+	if s.opts.Root != "" {
+		resolve = unix.RESOLVE_IN_ROOT
+	}
+	if err := enterDomain(s.opts.Config, s.root, resolve); err != nil {
 		return err
 	}
 	return sys.DropThreadCapabilities()

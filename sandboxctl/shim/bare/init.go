@@ -22,13 +22,16 @@ const (
 	controlFD = 3
 )
 
-// Main runs the process as a sandbox's init if it was executed as that, and does
-// not return then.
+// Main runs the process as a sandbox's init, or as the self-test's process, if it
+// was executed as that, and does not return then.
 func Main() {
-	if len(os.Args) == 0 || os.Args[0] != initName {
-		return
+	switch {
+	case len(os.Args) == 0:
+	case os.Args[0] == initName:
+		os.Exit(runInit())
+	case os.Args[0] == probeName:
+		os.Exit(probe())
 	}
-	os.Exit(runInit())
 }
 
 // guest is init's side.

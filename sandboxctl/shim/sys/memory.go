@@ -102,3 +102,22 @@ func (m Memory) Strings(address uint64, limit int) ([]string, error) {
 		out = append(out, s)
 	}
 }
+
+// Word reads one pointer.
+func (m Memory) Word(address uint64) (uint64, error) {
+	var b [8]byte
+	err := m.Read(address, b[:])
+	return binary.NativeEndian.Uint64(b[:]), err
+}
+
+// WriteMemory writes into another process, as an attacker inside it could; the
+// self-test does.
+func WriteMemory(tid int, address uint64, b []byte) error {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(tid)+"/mem", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Pwrite(fd, b, int64(address))
+	return err
+}

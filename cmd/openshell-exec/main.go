@@ -1,0 +1,16 @@
+// Openshell-exec starts one command under a policy and supervises everything it
+// starts.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/openshell-policy/openshell/internal/cli"
+	"github.com/openshell-policy/openshell/sandboxctl/shim/bare"
+)
+
+func main() {
+	bare.Main()
+	os.Exit(cli.Run(context.Background(), newRoot()))
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openshell-policy/openshell/internal/cli"
+	"github.com/openshell-policy/openshell/sandboxctl"
+)
+
+// options are the command line.
+type options struct {
+	policy   string
+	bundle   string
+	name     string
+	keys     []string
+	unsigned bool
+	gateway  string
+	token    string
+	auditDir string
+	id       string
+	agent    string
+	home     string
+	hot      bool
+	reads    bool
+	degraded bool
+	dir      string
+}
+
+func newRoot() *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use:   "openshell-exec (--policy FILE[:NAME] | --bundle FILE | --gateway URL) -- COMMAND [ARG...]",
+		Short: "Run a command whose files and programs a policy decides",
+		Long: `Run a command whose files and programs a policy decides.
+
+Everything that the command starts is decided too: the kernel asks before a program
+is executed, and before a file is opened where the policy cannot be told to it
+beforehand. What is denied fails with "Permission denied" and is one record of the
+audit log. No privilege is needed; in a container no capability either.
+
+A policy file that changes, and SIGHUP, put the new policy into force for what runs.
+When the command ends, everything that it left behind is killed.
+
+The exit status is the command's; 125 if openshell-exec failed, 126 if the command is
+denied or cannot be executed, 127 if it is not found.`,
+		Example: `  openshell-exec --policy github-readonly -- bash
+  openshell-exec --policy policies/ci.yaml --audit ./audit -- make test
+  openshell-exec --bundle bundle.tar.gz --policy-name full-dev --key key.pub.pem -- claude`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cli.WithHint(errors.New("no command to run"), "openshell-exec --policy github-readonly -- bash")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), o, args) },
+	}
+	o.flags(cmd)
+	cli.FailWith(cmd, sandboxctl.StatusFailed)
+	return cmd
+}
+
+func (o *options) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	f.StringVarP(&o.policy, "policy", "p", "", "policy: a `FILE[:NAME]`, or the name of a ready-made one")
+	f.StringVar(&o.bundle, "bundle", "", "compiled policies in a `FILE`")
+	f.StringVar(&o.name, "policy-name", "", "`NAME` of the policy in a bundle that holds several")
+	f.StringArrayVar(&o.keys, "key", nil, "`FILE` of a public key that the bundle must be signed with; may be repeated")
+	f.BoolVar(&o.unsigned, "insecure-unsigned", false, "take a bundle from the gateway that is not signed")
+	f.StringVar(&o.gateway, "gateway", "", "`URL` of a gateway's admin listener that bundles are taken from and records sent to")
+	f.StringVar(&o.token, "token-file", "", "`FILE` with the bearer token for the gateway")
+	f.StringVar(&o.auditDir, "audit", "", "`DIR` of the audit log; without it decisions are not recorded")
+	f.StringVar(&o.id, "id", "", "the sandbox's `ID` in records (default: made up)")
+	f.StringVar(&o.agent, "agent", "", "`NAME` of the agent in records")
+	f.StringVar(&o.home, "home", os.Getenv("HOME"), "the sandbox's home `DIR`, where well-known secrets are blocked")
+	f.BoolVar(&o.hot, "hot-files", false, "decide every open, so that file clauses can change while the command runs")
+	f.BoolVar(&o.reads, "audit-reads", false, "record allowed reads of files too")
+	f.BoolVar(&o.degraded, "allow-degraded", false, "run although this machine cannot enforce all of the policy")
+	f.StringVarP(&o.dir, "dir", "C", "", "working `DIR` of the command")
+}
