@@ -37,6 +37,7 @@ func Policies(docs, library []*parse.Document) ([]*plan.Policy, []diag.Diagnosti
 
 type checker struct {
 	set, library map[string]*entry
+	lenient      bool // a glob that does not parse is kept as text
 	ds           []diag.Diagnostic
 }
 

@@ -25,13 +25,17 @@ func (c *checker) exec(d *parse.Document) plan.Exec {
 		out.Restricted = true
 		c.patterns(d, "allowed_commands", *x.AllowedCommands, func(o plan.Origin, src string) error {
 			r, err := allowedRule(o, src)
-			out.Allowed = append(out.Allowed, r)
+			if err == nil {
+				out.Allowed = append(out.Allowed, r)
+			}
 			return err
 		})
 	}
 	c.patterns(d, "blocked_commands", x.BlockedCommands, func(o plan.Origin, src string) error {
 		r, err := blockedRule(o, src)
-		out.Blocked = append(out.Blocked, r)
+		if err == nil {
+			out.Blocked = append(out.Blocked, r)
+		}
 		return err
 	})
 	return out

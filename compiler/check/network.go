@@ -80,6 +80,9 @@ func (c *checker) globs(d *parse.Document, code string, sources []string, parseP
 		p, err := parsePattern(src)
 		if err != nil {
 			c.globError(d, code, src, err, append(slices.Clone(path), i))
+			if c.lenient {
+				out = append(out, literally(src))
+			}
 			continue
 		}
 		out = append(out, p)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/openshell-policy/openshell/compiler/diag"
+	"github.com/openshell-policy/openshell/compiler/glob"
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
 )
@@ -11,14 +12,20 @@ import (
 // Own returns the plan of a policy as if it extended nothing, with what is
 // malformed left out: for lint, which has something to say of a policy that does
 // not compile, too. The tables' paths are not in it. Its network rules are those of the document, one for one; a
-// rule with errors has an empty Host.
-func Own(d *parse.Document) *plan.Policy {
-	c := &checker{set: map[string]*entry{}, library: map[string]*entry{}}
+// rule with a host that is none has an empty Host, and a glob that does not parse
+// stands for itself, literally. The findings are those of Policies.
+func Own(d *parse.Document) (*plan.Policy, []diag.Diagnostic) {
+	c := &checker{set: map[string]*entry{}, library: map[string]*entry{}, lenient: true}
 	e := &entry{doc: d, resolved: c.resolve(d)}
 	p := &plan.Policy{Name: e.name(), Pos: d.Pos("metadata", "name"), Mode: mode(c, e)}
 	merge(p, e.resolved, "")
 	c.settleRules(p, e, []*entry{e})
-	return p
+	return p, c.ds
+}
+
+// literally is the glob that matches the text of another one, which does not parse.
+func literally(src string) glob.Pattern {
+	return glob.Pattern{Source: src, Segments: []glob.Segment{{Tokens: []glob.Token{{Op: glob.Literal, Lit: src}}}}}
 }
 
 // News drops from the findings of Policies those that only repeat, or only follow

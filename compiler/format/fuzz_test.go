@@ -83,7 +83,8 @@ func planned(data []byte) []*plan.Policy {
 	docs, _ := parse.File("p.yaml", data)
 	for _, d := range docs {
 		if d.Policy != nil {
-			plans = append(plans, check.Own(d))
+			own, _ := check.Own(d)
+			plans = append(plans, own)
 		}
 	}
 	return plans

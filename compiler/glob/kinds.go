@@ -30,7 +30,7 @@ func noEmptySegment(src string) *Error {
 		return errorAt(i+1, "write it with single slashes", `a resolved path has no empty segment, so %q never matches`, src)
 	}
 	if bare := strings.TrimSuffix(src, "/"); bare != src && bare != "" {
-		return errorAt(len(bare), fmt.Sprintf("write %s/** for the directory and everything in it", bare), `a resolved path does not end in a slash, so %q never matches`, src)
+		return errorAt(len(bare), fmt.Sprintf("write %s/** for the directory and everything in it", strings.TrimSuffix(bare, "/**")), `a resolved path does not end in a slash, so %q never matches`, src)
 	}
 	return nil
 }

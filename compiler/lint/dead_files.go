@@ -116,8 +116,9 @@ func directories(p *policy, r *reporter) {
 			if covered := coveringRule(below(f.plan.Glob), p.planned(list), false); covered != nil {
 				continue
 			}
-			d := r.at(f.at(), fmt.Sprintf("write %s/** for the directory and everything in it", f.plan.Text), "%q is the directory itself, and nothing in it", f.plan.Text)
-			r.replace(d, false, f.plan.Text+"/**", f.at()...)
+			deep := strings.TrimSuffix(f.plan.Text, "/") + "/**"
+			d := r.at(f.at(), fmt.Sprintf("write %s for the directory and everything in it", deep), "%q is the directory itself, and nothing in it", f.plan.Text)
+			r.replace(d, false, deep, f.at()...)
 		}
 	}
 }

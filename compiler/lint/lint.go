@@ -45,10 +45,10 @@ func Run(sources []Source, opts Options) *Result {
 	r := &Result{Sources: map[string][]byte{}}
 	docs := r.parse(sources)
 	library := documents(opts.Library, r.Sources)
-	plans, found := check.Policies(docs, library)
+	plans, found := check.Policies(slices.DeleteFunc(slices.Clone(docs), (*parse.Document).Partial), library)
 	parsed := r.Diagnostics
-	r.Diagnostics = append(slices.Clone(parsed), check.News(parsed, found)...)
-	s := newSet(docs, plans, library, opts)
+	s, partly := newSet(docs, plans, library, opts)
+	r.Diagnostics = append(slices.Clone(parsed), check.News(parsed, append(found, partly...))...)
 	r.Policies, r.Tests = len(s.policies), len(s.tests)
 	compiled := r.Diagnostics
 	r.Diagnostics = append(opts.Config.severe(s.run()), compiled...)
@@ -62,7 +62,7 @@ func Run(sources []Source, opts Options) *Result {
 func (r *Result) parse(sources []Source) []*parse.Document {
 	found := make([][]*parse.Document, len(sources))
 	ds := make([][]diag.Diagnostic, len(sources))
-	each(len(sources), func(i int) { found[i], ds[i] = parse.File(sources[i].Name, sources[i].Data) })
+	each(len(sources), func(i int) { found[i], ds[i] = parse.Lenient(sources[i].Name, sources[i].Data) })
 	for i, src := range sources {
 		r.Sources[src.Name] = src.Data
 		r.Diagnostics = append(r.Diagnostics, ds[i]...)
@@ -101,7 +101,9 @@ type set struct {
 	tables   *knowledge
 }
 
-func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Document, opts Options) *set {
+// newSet also returns what is wrong with the policies of which only a part can be
+// read.
+func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Document, opts Options) (*set, []diag.Diagnostic) {
 	s := &set{library: map[string]*parse.Document{}, extended: map[string]bool{}, opts: opts, tables: newKnowledge()}
 	for _, d := range library {
 		if d.Policy != nil {
@@ -123,14 +125,18 @@ func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Docum
 			s.extended[name] = true
 		}
 	}
+	partly := make([][]diag.Diagnostic, len(s.policies))
 	each(len(s.policies), func(i int) {
 		p := s.policies[i]
-		p.own = check.Own(p.doc)
+		var found []diag.Diagnostic
+		if p.own, found = check.Own(p.doc); p.doc.Partial() {
+			partly[i] = found
+		}
 		p.plan = cmp.Or(byPos[p.doc.Pos("metadata", "name")], p.own)
 		p.compiles = p.plan != p.own
 	})
 	s.known = documents(opts.Tests, map[string][]byte{})
-	return s
+	return s, slices.Concat(partly...)
 }
 
 // run makes every check on every document; policies are looked at side by side.

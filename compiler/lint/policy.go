@@ -46,21 +46,15 @@ func (p *policy) denied() []rule {
 	return rules("denied", p.spec.Network.Denied, p.own.Network.Denied)
 }
 
-// rules pairs what was written with what it means, less the rules with errors.
+// rules pairs what was written with what it means, less the rules without a host.
 func rules(list string, texts []schemas.NetworkRule, plans []plan.NetworkRule) []rule {
 	var out []rule
 	for i := range texts {
-		if i < len(plans) && whole(&texts[i], &plans[i]) {
+		if i < len(plans) && len(plans[i].Host.Segments) > 0 && len(plans[i].Endpoints) > 0 {
 			out = append(out, rule{list, i, &texts[i], &plans[i]})
 		}
 	}
 	return out
-}
-
-// whole tells whether nothing of the rule was left out of its plan.
-func whole(r *schemas.NetworkRule, p *plan.NetworkRule) bool {
-	return len(p.Host.Segments) > 0 && len(p.Paths) == len(r.Paths) && len(p.Binaries) == len(r.Binaries) &&
-		len(p.AllowPrivate) == len(r.AllowPrivate) && len(p.Query) == len(r.Query)
 }
 
 // fileRule is an entry of a file list that stands in the policy itself.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openshell-policy/openshell/compiler/glob"
+	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/canon"
@@ -156,10 +157,46 @@ func wideWrites(p *policy, r *reporter) {
 	}
 }
 
+// wideDeletes finds rules that delete anywhere on a host of one's own.
+func wideDeletes(p *policy, r *reporter) {
+	for _, x := range p.outbound() {
+		_, shared := p.tables.host(tables.KnownForge, x.plan.Host)
+		if i := slices.Index(x.text.Methods, "DELETE"); i >= 0 && !shared && unbounded(x.plan.Paths) {
+			r.at(x.at("methods", i), `name the paths below which may be deleted, such as paths: ["/v1/builds/**"]`, "%s lets anything on %s be deleted", x.plan.ID, x.text.Host)
+		}
+	}
+}
+
+// methods that clients send: those of HTTP, WebDAV and PATCH.
+var usual = []string{
+	"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK",
+	"REPORT", "SEARCH", "QUERY", "MERGE", "MKACTIVITY", "MKCALENDAR", "CHECKOUT", "PURGE", "CONNECT", "TRACE",
+}
+
+// unusualMethods finds words that no client sends as a method.
+func unusualMethods(p *policy, r *reporter) {
+	for _, x := range slices.Concat(p.outbound(), p.denied()) {
+		for i, m := range x.text.Methods {
+			if slices.Contains(usual, strings.ToUpper(m)) {
+				continue
+			}
+			hint := "leave methods out for every method, or list them"
+			if best := parse.Closest(m, usual); best != "" {
+				hint = "did you mean " + best + "?"
+			}
+			r.at(x.at("methods", i), hint, "no client sends %s: methods are compared as they are", m)
+		}
+	}
+}
+
 // wideRanges finds allow_private over whole private networks.
 func wideRanges(p *policy, r *reporter) {
 	for _, x := range p.outbound() {
-		for i, c := range x.plan.AllowPrivate {
+		for i, text := range x.text.AllowPrivate {
+			c, err := netip.ParsePrefix(text)
+			if err != nil {
+				continue
+			}
 			if least := widest(c); c.Bits() < least {
 				r.at(x.at("allow_private", i), fmt.Sprintf("name the network that the host is in, /%d or narrower", least), "%s is %s addresses, of every network that the gateway reaches", c, size(c))
 			}

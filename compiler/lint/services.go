@@ -70,8 +70,8 @@ func (p *policy) lacking(r *reporter, level string, git bool) {
 			if n.Level != level || p.met(n) {
 				continue
 			}
-			message := fmt.Sprintf("%s needs %s %s%s: %s", s.Title, strings.Join(n.Methods, ", "), n.Host, n.Paths[0], n.Reason)
-			r.at(s.rule.at("host"), "add to outbound: "+ruleFor(n.Need)+ready(s.Service), "%s", message)
+			r.at(s.rule.at("host"), "add to outbound: "+ruleFor(n.Need)+ready(s.Service), "%s: %s %s%s is not allowed: %s",
+				s.Title, strings.Join(n.Methods, ", "), n.Host, n.Paths[0], n.Reason)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func servicePlain(p *policy, r *reporter) {
 			}) {
 				continue
 			}
-			r.at(x.at("host"), "add port 80 (scheme: any), or configure https sources in the image", "%s asks for %s on port 80, which the rule leaves out", s.Title, s.needs[i].Host)
+			r.at(x.at("host"), "add port 80 (scheme: any), or configure https sources in the image", "%s: packages are asked for on port 80 of %s, which the rule leaves out", s.Title, s.needs[i].Host)
 		}
 	}
 }
@@ -151,11 +151,19 @@ func (p *policy) unaware(r *plan.NetworkRule, n *need) bool {
 	if r.Passthrough || !hostCovered(n.host, r.Host) || len(r.Methods) > 0 && !slices.Contains(r.Methods, method) || !globsMeet(r.Paths, n.paths) {
 		return false
 	}
+	if len(r.Paths) > 0 && !slices.ContainsFunc(r.Paths, func(g glob.Pattern) bool {
+		return globsMeet([]glob.Pattern{g}, n.paths) && !slices.Contains(reserved, literal(g.Segments[0]))
+	}) {
+		return false
+	}
 	named := len(r.Paths) > 0 && !slices.ContainsFunc(r.Paths, func(g glob.Pattern) bool {
 		return globsMeet([]glob.Pattern{g}, n.paths) && !slices.ContainsFunc(n.paths, func(o glob.Pattern) bool { return pathCovered(g, o) && !everyPath(g) })
 	})
 	return !named && !slices.ContainsFunc(p.plan.Network.Denied, func(d plan.NetworkRule) bool { return denies(&d, n, method) })
 }
+
+// reserved are the first segments of paths on forges that belong to nobody.
+var reserved = []string{"login", "settings", "sessions", "apps", "oauth", "users"}
 
 // telemetry finds hosts that serve nothing but statistics.
 func telemetry(p *policy, r *reporter) {

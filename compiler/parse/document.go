@@ -21,10 +21,15 @@ type Document struct {
 	Policy *schemas.SandboxPolicy
 	Test   *schemas.PolicyTest
 
-	root *yaml.Node
-	text []byte
-	src  *source
+	root    *yaml.Node
+	text    []byte
+	src     *source
+	partial bool
 }
+
+// Partial tells whether the document breaks its schema and holds only what of it
+// does not; see Lenient.
+func (d *Document) Partial() bool { return d.partial }
 
 // Text returns the lines of the document as they stand in the file.
 func (d *Document) Text() []byte { return d.text }
@@ -126,7 +131,7 @@ func document(file string, n *yaml.Node) (*Document, []diag.Diagnostic) {
 	d.Kind = kind
 	found, patternsOnly := d.validate(m, t)
 	if ds = append(ds, found...); len(ds) > len(found) || !patternsOnly {
-		return nil, ds
+		return d.lenient(m), ds
 	}
 	doc, failed := d.decode(m)
 	return doc, append(ds, failed...)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	yaml "go.yaml.in/yaml/v4"
 
@@ -28,6 +29,14 @@ const (
 // malformed, so that package check can say what else is wrong with it. File never panics, expands no alias and
 // works in time and memory linear in the size of data.
 func File(name string, data []byte) ([]*Document, []diag.Diagnostic) {
+	docs, ds := Lenient(name, data)
+	return slices.DeleteFunc(docs, (*Document).Partial), ds
+}
+
+// Lenient is File with the documents that break their schema, less what breaks it,
+// where anything of them can be read: for lint, which names every mistake at once.
+// Nothing may be compiled from such a document.
+func Lenient(name string, data []byte) ([]*Document, []diag.Diagnostic) {
 	if d := checkText(name, data); d != nil {
 		return nil, []diag.Diagnostic{*d}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 func (d *Document) hint(code, field string, v schemas.Violation, n *yaml.Node) string {
 	written := n.Value
 	switch {
-	case code == "OSP1010" && written != strings.ToUpper(written):
+	case code == "OSP1010" && written != strings.ToUpper(written) && !slices.Contains([]string{"CONNECT", "TRACE"}, strings.ToUpper(written)):
 		return "write " + strings.ToUpper(written)
 	case code == "OSP1010":
 		return "remove it"
@@ -35,6 +36,8 @@ func (d *Document) hint(code, field string, v schemas.Violation, n *yaml.Node) s
 		return typeHint(v.Message, n)
 	case v.Keyword == "pattern":
 		return patternHint(field, written)
+	case field == "ports" && (v.Keyword == "minimum" || v.Keyword == "maximum"):
+		return "write a port from 1 to 65535"
 	case v.Keyword == "not" && field == "name":
 		return "leave the name out, or choose another one"
 	case v.Keyword == "minItems" || v.Keyword == "minProperties":
