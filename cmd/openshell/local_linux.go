@@ -88,7 +88,7 @@ func (r *localRuntime) options(spec sandboxctl.Spec) (local.Options, []string, e
 		Socket: r.box.Socket + schemas.SupervisorSuffix, CABundle: bundle, Limits: r.o.limits(),
 		Policies: &wiring.SandboxPolicies{Admin: r.admin, ID: r.box.ID},
 		HotFiles: r.o.hotFiles, AllowDegraded: r.o.allowDegraded,
-		Idle: time.Duration(r.o.idle), Lifetime: time.Duration(r.o.lifetime), Stderr: os.Stderr,
+		Idle: time.Duration(r.o.idle), Lifetime: time.Duration(r.o.lifetime), Stderr: spec.Stderr,
 	}, args, os.MkdirAll(filepath.Dir(dir), 0o700)
 }
 

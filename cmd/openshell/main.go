@@ -44,5 +44,5 @@ the sandbox and ends a while after the last one.`
 
 func newSandbox(p *place) *cobra.Command {
 	return cli.Group("sandbox", "Create, list and follow sandboxes",
-		newCreate(p), newList(p), newGet(p), newLogs(p), newDelete(p))
+		append([]*cobra.Command{newCreate(p), newList(p), newGet(p), newLogs(p), newDelete(p)}, localCommands(p)...)...)
 }

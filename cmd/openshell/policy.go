@@ -28,6 +28,7 @@ type applyOptions struct {
 	sandbox string
 	policy  string
 	file    string
+	format  *cli.Output
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
@@ -55,6 +56,7 @@ policy that does not compile changes nothing; exit status 1.`,
 	f.StringVar(&o.sandbox, "sandbox", "", "`ID` of the sandbox")
 	f.StringVarP(&o.policy, "policy", "p", "", "`POLICY` to bind it to: a name or a file")
 	f.StringVarP(&o.file, "file", "f", "", "`FILE` whose policies to store; - is stdin")
+	o.format = cli.AddOutput(cmd, "text", "json")
 	return cmd
 }
 
@@ -121,14 +123,40 @@ func (o *applyOptions) bind(ctx context.Context, c *adminapi.Client, begun time.
 	if err != nil {
 		return unknownSandbox(err)
 	}
+	restart, err := refreshLocal(o.place, change.Sandbox)
+	if err != nil {
+		return err
+	}
+	if o.format.String() == "json" {
+		return errors.Join(cli.WriteJSON(o.stdout, boundPolicy{change, restart}), restartNeeded(restart))
+	}
 	if !change.Changed {
 		_, err := fmt.Fprintf(o.stdout, "Policy unchanged — sandbox has %s access\n", change.To)
 		return err
 	}
 	fmt.Fprintf(o.stderr, "enforced by %d/%d gateways in %d ms\n", change.Enforced, change.Gateways, time.Since(begun).Milliseconds())
 	writeChanges(o.stderr, change.Changes)
+	if err := restartNeeded(restart); err != nil {
+		fmt.Fprintf(o.stdout, "Policy updated in part — sandbox now has %s access but for some files\n", change.To)
+		return err
+	}
 	_, err = fmt.Fprintf(o.stdout, "Policy updated — sandbox now has %s access\n", change.To)
 	return err
+}
+
+// boundPolicy is the answer as JSON.
+type boundPolicy struct {
+	adminapi.PolicyChange
+	RestartRequired []string `json:"restart_required,omitempty"`
+}
+
+// restartNeeded says which clauses a running sandbox cannot follow.
+func restartNeeded(paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("restart_required: the sandbox keeps what it had for %s", strings.Join(paths, ", "))
+	return cli.WithStatus(cli.ExitFindings, cli.WithHint(err, "start a new sandbox; with --hot-files its file clauses can change while it runs"))
 }
 
 // store puts a file's policies into the gateway.
@@ -139,6 +167,13 @@ func (o *applyOptions) store(ctx context.Context, c *adminapi.Client, begun time
 	}
 	for _, w := range applied.Warnings {
 		fmt.Fprintln(o.stderr, w)
+	}
+	restart, err := refreshLocal(o.place, applied.Sandboxes...)
+	if err != nil {
+		return err
+	}
+	if o.format.String() == "json" {
+		return errors.Join(cli.WriteJSON(o.stdout, storedPolicy{applied, restart}), restartNeeded(restart))
 	}
 	names := strings.Join(applied.Policies, ", ")
 	if !applied.Changed {
@@ -151,8 +186,16 @@ func (o *applyOptions) store(ctx context.Context, c *adminapi.Client, begun time
 	if len(applied.Sandboxes) > 0 {
 		bound = "in force for " + strings.Join(applied.Sandboxes, ", ")
 	}
-	_, err = fmt.Fprintf(o.stdout, "Policy updated — %s: %s\n", names, bound)
-	return err
+	if _, err := fmt.Fprintf(o.stdout, "Policy updated — %s: %s\n", names, bound); err != nil {
+		return err
+	}
+	return restartNeeded(restart)
+}
+
+// storedPolicy is the answer as JSON.
+type storedPolicy struct {
+	adminapi.Applied
+	RestartRequired []string `json:"restart_required,omitempty"`
 }
 
 func writeChanges(w io.Writer, changes []string) {

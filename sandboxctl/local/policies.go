@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
+	"github.com/openshell-policy/openshell/schemas"
 )
 
 // Policy is what a sandbox runs under at one moment.
@@ -13,6 +14,8 @@ type Policy struct {
 	shim.Policy
 	// Names tells whether a rule names a host.
 	Names func(host string) bool
+	// Ceiling are the files of the policies that the sandbox may be bound to later.
+	Ceiling []schemas.PolicyFiles
 	// Ports are those that rules name, besides 80 and 443.
 	Ports []int
 }

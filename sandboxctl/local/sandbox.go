@@ -43,8 +43,6 @@ type Options struct {
 	Limits   Limits
 	// TmpBytes bounds each of /tmp, the home and /dev/shm; 0 is 1 GiB.
 	TmpBytes int64
-	// Ceiling are policies that may come into force later.
-	Ceiling []schemas.PolicyFiles
 	// HotFiles asks for file clauses that can change while the sandbox runs.
 	HotFiles bool
 	// AllowDegraded starts the sandbox also where the kernel cannot enforce all of
@@ -172,7 +170,7 @@ func (s *Sandbox) layout() (ns.Config, error) {
 		return cfg, nil
 	}
 	cfg.Upper, cfg.Work = filepath.Join(s.opts.Dir, "upper"), filepath.Join(s.opts.Dir, "work")
-	return cfg, errors.Join(os.MkdirAll(cfg.Upper, 0o755), os.MkdirAll(cfg.Work, 0o755))
+	return cfg, errors.Join(os.MkdirAll(cfg.Upper, 0o755), os.MkdirAll(cfg.Work, 0o755), noteOverlay(s.opts.Dir, s.opts.Workspace))
 }
 
 // ports are where the sandbox's connections may go to.
@@ -191,7 +189,7 @@ func (s *Sandbox) confine() error {
 	level := shim.Full // TODO Probe
 	policy := s.policy.Load()
 	config, plan := shim.Prepare(shim.Request{
-		Policy: policy.Policy, Ceiling: s.opts.Ceiling, Home: Home, Level: level, Hot: s.opts.HotFiles, View: s.view,
+		Policy: policy.Policy, Ceiling: policy.Ceiling, Home: Home, Level: level, Hot: s.opts.HotFiles, View: s.view,
 	})
 	if err := s.enough(config, plan); err != nil {
 		return err

@@ -59,6 +59,17 @@ func (p *SandboxPolicies) load(ctx context.Context) error {
 	return nil
 }
 
+// ceiling are the files of all policies that the gateway offers.
+func ceiling(g *rego.Generation) []schemas.PolicyFiles {
+	var all []schemas.PolicyFiles
+	for _, p := range g.Policies() {
+		if f, ok := g.Files(p.Name); ok {
+			all = append(all, f.PolicyFiles)
+		}
+	}
+	return all
+}
+
 // policyOf is a policy of a generation as a sandbox's supervisor needs it.
 func policyOf(g *rego.Generation, name string) (local.Policy, error) {
 	files, ok := g.Files(name)
@@ -72,7 +83,8 @@ func policyOf(g *rego.Generation, name string) (local.Policy, error) {
 			Decider: g, Name: name, Files: files.PolicyFiles, Pipes: files.Pipes,
 			Audit: i >= 0 && g.Policies()[i].Mode == schemas.ModeAudit,
 		},
-		Names: destinations.Names,
-		Ports: destinations.Ports(),
+		Names:   destinations.Names,
+		Ports:   destinations.Ports(),
+		Ceiling: ceiling(g),
 	}, nil
 }
