@@ -21,10 +21,12 @@ import (
 type Config struct {
 	Listen   Listen   `yaml:"listen"`
 	Policies []string `yaml:"policies"` // files and folders
-	StateDir string   `yaml:"state_dir"`
-	CA       CA       `yaml:"ca"`
-	Audit    Audit    `yaml:"audit"`
-	Admin    AdminAPI `yaml:"admin"`
+	// Bundle is where policies come from instead, signed.
+	Bundle   BundleSource `yaml:"bundle"`
+	StateDir string       `yaml:"state_dir"`
+	CA       CA           `yaml:"ca"`
+	Audit    Audit        `yaml:"audit"`
+	Admin    AdminAPI     `yaml:"admin"`
 
 	// DenyConnect says where a CONNECT to a host that no rule names is denied:
 	// inside the tunnel, where clients show the reason, or plain.
@@ -202,6 +204,9 @@ func (c *Config) Validate() error {
 		return errors.New("configuration: time-outs are positive")
 	}
 	if err := c.Admin.validate(); err != nil {
+		return err
+	}
+	if err := c.Bundle.validate(c.Policies); err != nil {
 		return err
 	}
 	for name := range c.Resolve {

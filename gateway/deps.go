@@ -26,6 +26,12 @@ type Deps struct {
 	// Watch are the files and folders whose change makes the gateway compile
 	// again; nil watches Config.Policies.
 	Watch []string
+	// Follow looks for new policies instead of watching files; nil watches.
+	Follow Follow
+	// InForce is told that what Compile returned last is in force. Nil tells nobody.
+	InForce func(ctx context.Context) error
+	// Origin describes where policies come from, for /readyz. Nil says nothing.
+	Origin Origin
 	// Apply stores a policy's YAML where Compile will find it, or changes
 	// nothing and returns an *adminapi.Error. Nil refuses PUT /v1/policies.
 	Apply func(ctx context.Context, name string, yaml []byte) (adminapi.Applied, error)

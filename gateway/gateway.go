@@ -167,7 +167,7 @@ func (g *Gateway) openUpstream() (err error) {
 func (g *Gateway) openServers() error {
 	g.outer, g.admin, g.outerFeed = g.outerServer(), g.adminServer(), newConnFeed()
 	g.metrics.gauges(g)
-	if _, err := g.Reload(g.base); err != nil {
+	if _, err := g.Reload(g.base); err != nil && !errors.Is(err, ErrNotYet) {
 		return err
 	}
 	return g.listenAll()
@@ -188,7 +188,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	serve(func() error { return g.serveProxy(g.outerFeed) })
 	serve(func() error { return g.inner.server.Serve(g.inner) })
 	g.serveOthers()
-	serve(func() error { return g.watch(g.base) })
+	serve(func() error { return g.follow(g.base) })
 	go g.rotate(g.base)
 	if err := g.reopenSockets(); err != nil {
 		return errors.Join(err, g.drain())

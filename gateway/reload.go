@@ -25,6 +25,7 @@ func (g *Gateway) Reload(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	g.metrics.reloads.WithLabelValues("loaded").Inc()
+	g.keep(ctx)
 	changed = before.Number() == 0 || before.Revision() != gen.Revision()
 	g.health.loaded(changed)
 	if !changed {
@@ -115,6 +116,9 @@ func (g *Gateway) Ready() adminapi.Readiness {
 	}
 	if why := h.audit.Load(); why != nil {
 		r.Audit = *why
+	}
+	if g.deps.Origin != nil {
+		r.Source = g.deps.Origin()
 	}
 	r.Ready = gen.Number() > 0 && r.Audit == "" && !r.Draining
 	return r

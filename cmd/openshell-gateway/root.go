@@ -143,6 +143,9 @@ func checkConfig(cmd *cobra.Command, o *serveOptions) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Bundle.Set() {
+		return checkBundle(cmd.Context(), cfg, o)
+	}
 	policies := wiring.NewPolicies(cfg.Policies, cfg.StateDir)
 	bundle, warnings, err := policies.Compile(cmd.Context())
 	if err != nil {

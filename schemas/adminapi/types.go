@@ -138,6 +138,26 @@ type Readiness struct {
 	RefusedAt *time.Time `json:"refused_at,omitempty"`
 	Audit     string     `json:"audit,omitempty"` // why the log cannot be written
 	Draining  bool       `json:"draining,omitempty"`
+	// Source is where the policies come from, if that is a source of bundles.
+	Source *PolicySource `json:"source,omitempty"`
+}
+
+// PolicySource is a source of signed bundles, and the bundle in force.
+type PolicySource struct {
+	From   string `json:"from"` // a file, an address or a reference, without credentials
+	Name   string `json:"name"`
+	Serial int64  `json:"serial"`
+	KeyID  string `json:"key_id,omitempty"` // of the key that signed it
+	// Unsigned warns that insecure_unsigned is set.
+	Unsigned bool       `json:"unsigned,omitempty"`
+	Expires  *time.Time `json:"expires,omitempty"`
+	// Expired warns that the bundle in force would be refused now.
+	Expired   bool       `json:"expired,omitempty"`
+	Activated *time.Time `json:"activated,omitempty"`
+	// Fault is why the bundle seen last, or the last look for one, is not in force,
+	// and FaultCode its code (OSP50xx).
+	Fault     string `json:"fault,omitempty"`
+	FaultCode string `json:"fault_code,omitempty"`
 }
 
 // Error is the body of every 4xx and 5xx answer.

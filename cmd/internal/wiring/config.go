@@ -41,6 +41,7 @@ func LoadConfig(file, stateDir string) (gateway.Config, error) {
 // anchor makes the paths of a configuration file relative to its folder.
 func anchor(cfg *gateway.Config, dir string) {
 	paths := []*string{&cfg.StateDir, &cfg.CA.Dir, &cfg.CA.Cert, &cfg.CA.Key, &cfg.Audit.Path, &cfg.Audit.CheckpointFile, &cfg.UpstreamRoots}
+	paths = append(paths, cfg.Bundle.Files()...)
 	for i := range cfg.Policies {
 		paths = append(paths, &cfg.Policies[i])
 	}

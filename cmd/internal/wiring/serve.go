@@ -57,14 +57,11 @@ func Serve(ctx context.Context, cfg gateway.Config, opts Options) error {
 		return err
 	}
 	defer unlock()
-	policies := NewPolicies(cfg.Policies, cfg.StateDir)
-	if err := os.MkdirAll(policies.store, 0o700); err != nil {
-		return fmt.Errorf("state folder: %w", err)
+	deps, err := policyDeps(cfg, opts.Log)
+	if err != nil {
+		return err
 	}
-	g, err := gateway.New(cfg, gateway.Deps{
-		Compile: policies.Compile, Watch: policies.Watch(), Apply: policies.Apply, Delete: policies.Delete, Join: policies.Join,
-		Compare: policies.Compare, Source: policies.Source, Log: opts.Log,
-	})
+	g, err := gateway.New(cfg, deps)
 	if err != nil {
 		return err
 	}
@@ -79,6 +76,21 @@ func Serve(ctx context.Context, cfg gateway.Config, opts Options) error {
 		opts.Ready(s)
 	}
 	return g.Run(ctx)
+}
+
+// policyDeps says where policies come from: a source of bundles, or files.
+func policyDeps(cfg gateway.Config, log *slog.Logger) (gateway.Deps, error) {
+	if cfg.Bundle.Set() {
+		return bundleDeps(cfg, log)
+	}
+	policies := NewPolicies(cfg.Policies, cfg.StateDir)
+	if err := os.MkdirAll(policies.store, 0o700); err != nil {
+		return gateway.Deps{}, fmt.Errorf("state folder: %w", err)
+	}
+	return gateway.Deps{
+		Compile: policies.Compile, Watch: policies.Watch(), Apply: policies.Apply, Delete: policies.Delete, Join: policies.Join,
+		Compare: policies.Compare, Source: policies.Source, Log: log,
+	}, nil
 }
 
 func absolute(path string) string {
