@@ -13,14 +13,14 @@ import (
 // malformed left out: for lint, which has something to say of a policy that does
 // not compile, too. The tables' paths are not in it. Its network rules are those of the document, one for one; a
 // rule with a host that is none has an empty Host, and a glob that does not parse
-// stands for itself, literally. The findings are those of Policies.
-func Own(d *parse.Document) (*plan.Policy, []diag.Diagnostic) {
+// stands for itself, literally.
+func Own(d *parse.Document) *plan.Policy {
 	c := &checker{set: map[string]*entry{}, library: map[string]*entry{}, lenient: true}
 	e := &entry{doc: d, resolved: c.resolve(d)}
 	p := &plan.Policy{Name: e.name(), Pos: d.Pos("metadata", "name"), Mode: mode(c, e)}
 	merge(p, e.resolved, "")
 	c.settleRules(p, e, []*entry{e})
-	return p, c.ds
+	return p
 }
 
 // literally is the glob that matches the text of another one, which does not parse.

@@ -83,8 +83,7 @@ func planned(data []byte) []*plan.Policy {
 	docs, _ := parse.File("p.yaml", data)
 	for _, d := range docs {
 		if d.Policy != nil {
-			own, _ := check.Own(d)
-			plans = append(plans, own)
+			plans = append(plans, check.Own(d))
 		}
 	}
 	return plans

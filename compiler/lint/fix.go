@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/openshell-policy/openshell/compiler/diag"
-	"github.com/openshell-policy/openshell/compiler/parse"
 )
 
 // maxPasses bounds how often fixes are applied: each pass may let another one be
@@ -92,39 +90,4 @@ func Splice(data []byte, edits []diag.Edit) []byte {
 	}
 	b.Write(data[at:])
 	return b.Bytes()
-}
-
-// mend adds fixes to what the compiler finds, where its hint leaves no choice.
-func mend(ds []diag.Diagnostic, docs []*parse.Document) {
-	for i := range ds {
-		d := &ds[i]
-		if d.Code != "OSP2010" || len(d.Fixes) > 0 {
-			continue
-		}
-		for _, doc := range docs {
-			if doc.File == d.Pos.File {
-				mendHost(d, doc)
-			}
-		}
-	}
-}
-
-// mendHost writes a host as it is compared.
-func mendHost(d *diag.Diagnostic, doc *parse.Document) {
-	text, ok := strings.CutPrefix(d.Hint, "write ")
-	at := doc.Offset(d.Pos.Line, d.Pos.Col)
-	if !ok || at < 0 || doc.Policy == nil || doc.Policy.Spec.Network == nil {
-		return
-	}
-	n := doc.Policy.Spec.Network
-	for list, rules := range map[string]int{"outbound": len(n.Outbound), "denied": len(n.Denied)} {
-		for i := range rules {
-			start, end, ok := doc.Span("spec", "network", list, i, "host")
-			if ok && start == at {
-				new := quoteLike(string(doc.Data()[start:end]), text)
-				d.Width = len([]rune(string(doc.Data()[start:end])))
-				d.Fixes = []diag.Fix{{Title: "write " + text, Safe: true, Edits: []diag.Edit{{File: doc.File, Start: start, End: end, New: new}}}}
-			}
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"cmp"
 	"runtime"
 	"slices"
 	"sync"
@@ -45,10 +44,10 @@ func Run(sources []Source, opts Options) *Result {
 	r := &Result{Sources: map[string][]byte{}}
 	docs := r.parse(sources)
 	library := documents(opts.Library, r.Sources)
-	plans, found := check.Policies(slices.DeleteFunc(slices.Clone(docs), (*parse.Document).Partial), library)
+	plans, found := check.Policies(docs, library)
 	parsed := r.Diagnostics
-	s, partly := newSet(docs, plans, library, opts)
-	r.Diagnostics = append(slices.Clone(parsed), check.News(parsed, append(found, partly...))...)
+	s := newSet(docs, plans, library, opts)
+	r.Diagnostics = append(slices.Clone(parsed), news(parsed, found, docs)...)
 	r.Policies, r.Tests = len(s.policies), len(s.tests)
 	compiled := r.Diagnostics
 	r.Diagnostics = append(opts.Config.severe(s.run()), compiled...)
@@ -57,6 +56,23 @@ func Run(sources []Source, opts Options) *Result {
 	diag.Sort(r.Diagnostics)
 	r.Diagnostics = unique(r.Diagnostics)
 	return r
+}
+
+// news is what check finds beside what parse did. A base that nobody knows may be
+// in a file of which nothing could be read.
+func news(parsed, found []diag.Diagnostic, docs []*parse.Document) []diag.Diagnostic {
+	unread := slices.ContainsFunc(parsed, func(d diag.Diagnostic) bool {
+		return d.Severity == diag.Error && !slices.ContainsFunc(docs, func(doc *parse.Document) bool { return doc.File == d.Pos.File })
+	})
+	var out, rest []diag.Diagnostic
+	for _, d := range found {
+		if d.Code != "OSP2006" {
+			rest = append(rest, d)
+		} else if !unread {
+			out = append(out, d)
+		}
+	}
+	return append(out, check.News(parsed, rest)...)
 }
 
 func (r *Result) parse(sources []Source) []*parse.Document {
@@ -101,9 +117,7 @@ type set struct {
 	tables   *knowledge
 }
 
-// newSet also returns what is wrong with the policies of which only a part can be
-// read.
-func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Document, opts Options) (*set, []diag.Diagnostic) {
+func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Document, opts Options) *set {
 	s := &set{library: map[string]*parse.Document{}, extended: map[string]bool{}, opts: opts, tables: newKnowledge()}
 	for _, d := range library {
 		if d.Policy != nil {
@@ -125,18 +139,16 @@ func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Docum
 			s.extended[name] = true
 		}
 	}
-	partly := make([][]diag.Diagnostic, len(s.policies))
 	each(len(s.policies), func(i int) {
 		p := s.policies[i]
-		var found []diag.Diagnostic
-		if p.own, found = check.Own(p.doc); p.doc.Partial() {
-			partly[i] = found
+		p.own = check.Own(p.doc)
+		if p.plan = byPos[p.doc.Pos("metadata", "name")]; p.plan == nil || p.doc.Partial() {
+			p.plan = p.own
 		}
-		p.plan = cmp.Or(byPos[p.doc.Pos("metadata", "name")], p.own)
 		p.compiles = p.plan != p.own
 	})
 	s.known = documents(opts.Tests, map[string][]byte{})
-	return s, slices.Concat(partly...)
+	return s
 }
 
 // run makes every check on every document; policies are looked at side by side.

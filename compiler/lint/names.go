@@ -26,7 +26,7 @@ func (s *set) base(name string) *parse.Document {
 func deadExtends(p *policy, r *reporter) {
 	for i, name := range p.spec.Extends {
 		at := []any{"spec", "extends", i}
-		other := slices.IndexFunc(p.spec.Extends, func(o string) bool { return o != name && p.reaches(o, name, 0) })
+		other := slices.IndexFunc(p.spec.Extends, func(o string) bool { return o != name && o != p.doc.Policy.Metadata.Name && p.reaches(o, name, 0) })
 		switch base := p.base(name); {
 		case base == nil:
 		case slices.Contains(p.spec.Extends[:i], name):

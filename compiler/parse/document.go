@@ -138,7 +138,7 @@ func document(file string, n *yaml.Node) (*Document, []diag.Diagnostic) {
 }
 
 // kindOf finds out what a document is before its schema can say what is wrong.
-// An unknown kind is "".
+// A kind that is close to none is "".
 func (d *Document) kindOf(m map[string]any, t *tree) (string, []diag.Diagnostic) {
 	var ds []diag.Diagnostic
 	add := func(pos diag.Position, hint, format string, args ...any) {
@@ -157,7 +157,8 @@ func (d *Document) kindOf(m map[string]any, t *tree) (string, []diag.Diagnostic)
 			hint = "write `kind: SandboxPolicy`, or `kind: PolicyTest`"
 		}
 		add(d.Pos("kind"), hint, "unknown kind %s", show(m["kind"]))
-		kind = ""
+		kind = Closest(kind, kinds) // what else is wrong is said as of what was meant
+		m["kind"] = kind
 	}
 	version, versionGiven := m["apiVersion"]
 	switch {

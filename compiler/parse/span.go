@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -105,6 +106,21 @@ func (d *Document) scalar(n *yaml.Node) (start, end int, ok bool) {
 		length = len(n.Value)
 	}
 	return start, start + length, length >= 0
+}
+
+// ScalarEnd returns the end of the scalar of one line, a key or a value, that
+// begins at a byte of the file; not ok if none of the document does.
+func (d *Document) ScalarEnd(start int) (end int, ok bool) {
+	var visit func(n *yaml.Node) bool
+	visit = func(n *yaml.Node) bool {
+		if n.Kind == yaml.ScalarNode && d.src.offset(n.Line, n.Column) == start {
+			_, end, ok = d.scalar(n)
+			return true
+		}
+		return slices.ContainsFunc(n.Content, visit)
+	}
+	visit(d.root)
+	return end, ok
 }
 
 // quotedLength measures a quoted scalar at the beginning of a line; -1 if it does
