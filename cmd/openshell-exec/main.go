@@ -12,5 +12,10 @@ import (
 
 func main() {
 	bare.Main()
-	os.Exit(cli.Run(context.Background(), newRoot()))
+	o := &options{}
+	status := cli.Run(context.Background(), newRoot(o))
+	if status == cli.ExitOK {
+		status = o.status
+	}
+	os.Exit(status)
 }

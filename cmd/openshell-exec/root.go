@@ -27,10 +27,11 @@ type options struct {
 	reads    bool
 	degraded bool
 	dir      string
+
+	status int // of the command, where nothing else went wrong
 }
 
-func newRoot() *cobra.Command {
-	o := &options{}
+func newRoot(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "openshell-exec (--policy FILE[:NAME] | --bundle FILE | --gateway URL) -- COMMAND [ARG...]",
 		Short: "Run a command whose files and programs a policy decides",

@@ -62,9 +62,7 @@ func run(ctx context.Context, o *options, args []string) error {
 	}
 	stop := attend(process, func() { reload(src, sandbox) }, o.watched())
 	defer stop()
-	if status := process.Wait(); status != 0 {
-		return cli.Exit(status)
-	}
+	o.status = process.Wait()
 	return nil
 }
 
