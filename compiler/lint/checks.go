@@ -27,6 +27,8 @@ func policyChecks() []policyCheck {
 		{"OSP2207", fragments},
 		{"OSP2208", links},
 		{"OSP2209", unusualMethods},
+		{"OSP2210", slashEnds},
+		{"OSP2211", strangePorts},
 		{"OSP3001", privateSuffix},
 		{"OSP3002", buckets},
 		{"OSP3003", deepHosts},
@@ -56,6 +58,7 @@ func policyChecks() []policyCheck {
 		{"OSP3202", guardRail},
 		{"OSP3203", privileged},
 		{"OSP3204", writablePrograms},
+		{"OSP3205", writableScripts},
 		{"OSP4001", trapped},
 		{"OSP4002", foreignPorts},
 		{"OSP4003", neverDialled},
@@ -81,6 +84,7 @@ func policyChecks() []policyCheck {
 func testChecks() []testCheck {
 	return []testCheck{
 		{"OSP2115", unknownRules},
+		{"OSP2116", cannotAsk},
 	}
 }
 

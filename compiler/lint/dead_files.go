@@ -84,6 +84,10 @@ func deadFiles(p *policy, r *reporter) {
 				say(list, f, by, "blocked")
 				continue
 			}
+			if by := coveringRule(f.plan.Glob, p.plan.File.Sensitive, true); by != nil {
+				r.at(f.at(), "leave it out: a secret is better handed in by name", "%q has no effect in %s: %s is a well-known secret, which sensitive: %s blocks", f.plan.Text, list, by.Text, sensitivity(p))
+				continue
+			}
 			if list == "readonly" {
 				continue
 			}
@@ -92,6 +96,13 @@ func deadFiles(p *policy, r *reporter) {
 			}
 		}
 	}
+}
+
+func sensitivity(p *policy) string {
+	if f := p.spec.Filesystem; f != nil && f.Sensitive != "" {
+		return f.Sensitive
+	}
+	return "block"
 }
 
 func coveringRule(g glob.Pattern, rules []plan.PathRule, blocked bool) *plan.PathRule {

@@ -9,6 +9,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler/exact"
 	"github.com/openshell-policy/openshell/compiler/glob"
 	"github.com/openshell-policy/openshell/compiler/plan"
+	"github.com/openshell-policy/openshell/schemas"
 )
 
 // redundant finds allow and deny rules whose every request other rules of the list
@@ -329,6 +330,36 @@ func blanks(p *policy, r *reporter) {
 	for _, list := range []string{"writable", "readonly", "blocked"} {
 		for _, f := range p.files(list) {
 			say(f.at(), f.plan.Text)
+		}
+	}
+}
+
+// slashEnds finds paths that end in a slash, which are no folders.
+func slashEnds(p *policy, r *reporter) {
+	for _, x := range slices.Concat(p.outbound(), p.denied()) {
+		for i, path := range x.text.Paths {
+			if bare := strings.TrimSuffix(path, "/"); bare != path && bare != "" && !strings.HasSuffix(bare, "*") && !covers(x.plan.Paths, bare) {
+				r.at(x.at("paths", i), fmt.Sprintf("write %s/** for everything below", bare), "%q is the one path that ends in a slash, and nothing below it", path)
+			}
+		}
+	}
+}
+
+// covers tells whether a list takes what is below a path.
+func covers(paths []glob.Pattern, bare string) bool {
+	return slices.ContainsFunc(paths, func(g glob.Pattern) bool { return pathCovered(urlGlob(bare+"/x/y"), g) })
+}
+
+// strangePorts finds a scheme on the port of the other one.
+func strangePorts(p *policy, r *reporter) {
+	for _, x := range slices.Concat(p.outbound(), p.denied()) {
+		for i, port := range x.text.Ports {
+			switch {
+			case x.text.Scheme == schemas.SchemeHTTPS && port == 80:
+				r.at(x.at("ports", i), "write 443, or scheme: http", "port 80 is for plain http, and the rule says https")
+			case x.text.Scheme == schemas.SchemeHTTP && port == 443:
+				r.at(x.at("ports", i), "write 80, or scheme: https", "port 443 is for https, and the rule says http")
+			}
 		}
 	}
 }

@@ -299,6 +299,38 @@ func writablePrograms(p *policy, r *reporter) {
 	}
 }
 
+// writableScripts finds interpreters that are given a file which the sandbox may
+// write.
+func writableScripts(p *policy, r *reporter) {
+	for _, c := range p.allowedCommands() {
+		for _, a := range c.allowed {
+			if len(a.Args) == 0 || !p.runsFiles(a.Program.Name) {
+				continue
+			}
+			script, ok := a.Args[0].Glob.Literal("")
+			if !ok || a.Args[0].Rest || strings.HasPrefix(script, "-") || !strings.ContainsAny(script, "./") {
+				continue
+			}
+			if !strings.HasPrefix(script, "/") {
+				script = "/workspace/" + strings.TrimPrefix(script, "./")
+			}
+			g := fileGlob(script)
+			i := slices.IndexFunc(p.plan.File.Writable, func(w plan.PathRule) bool { return len(g.Segments) > 0 && pathsMeet(g, w.Glob) })
+			if i >= 0 && !p.readOnly(g) {
+				w := p.plan.File.Writable[i]
+				d := r.at(c.at(), "make the file readonly, or keep it outside of what is writable", "%q runs whatever the sandbox writes to %s: %q is writable", c.text, script, w.Text)
+				related(d, w.Pos, w.ID+" stands here")
+			}
+		}
+	}
+}
+
+// runsFiles tells whether a program's first operand is a file that it runs.
+func (p *policy) runsFiles(name string) bool {
+	e, ok := p.tables.words[tables.KnownInterpreter][name]
+	return ok && strings.HasPrefix(e.Reason, "runs any") || slices.Contains(tables.ShellFamily(), name)
+}
+
 // notHTTP finds allowed programs whose protocol does not pass the gateway.
 func notHTTP(p *policy, r *reporter) {
 	for _, c := range p.allowedCommands() {

@@ -9,6 +9,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
 	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
 )
 
 // base finds a policy that others may extend.
@@ -171,6 +172,27 @@ func unknownRules(s *set, d *parse.Document, r *reporter) {
 			hint = "did you mean " + best + "?"
 		}
 		r.at([]any{"spec", "cases", i, "rule"}, hint, "%s has no rule %q", name, c.Rule)
+	}
+}
+
+// cannotAsk finds cases of tests that no input can be made of.
+func cannotAsk(_ *set, d *parse.Document, r *reporter) {
+	for i, c := range d.Test.Spec.Cases {
+		var err error
+		field := "request"
+		switch {
+		case c.Request != nil:
+			_, err = canon.ParseRequest(c.Request.Method, c.Request.URL)
+		case c.File != "":
+			field = "file"
+			_, err = canon.ParseFile(c.File)
+		case c.Command != "":
+			field = "command"
+			_, err = canon.CommandText(c.Command, canon.Shell{})
+		}
+		if err != nil {
+			r.at([]any{"spec", "cases", i, field}, "write it as in GET https://api.example.com/, read /workspace/a or git status", "%s", err)
+		}
 	}
 }
 

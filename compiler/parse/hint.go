@@ -156,6 +156,9 @@ func hostHint(written string) string {
 	if scheme := u.Scheme; scheme == "http" && strings.Contains(written, "://") {
 		hint += ", scheme: http"
 	}
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		hint += ", websocket: true"
+	}
 	if port := u.Port(); port != "" {
 		hint += ", ports: [" + port + "]"
 	}

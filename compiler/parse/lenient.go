@@ -1,6 +1,8 @@
 package parse
 
 import (
+	"fmt"
+
 	"github.com/openshell-policy/openshell/schemas"
 )
 
@@ -12,8 +14,11 @@ func (d *Document) lenient(m map[string]any) *Document {
 		}
 	}
 	doc, failed := d.decode(m)
-	if len(failed) > 0 || doc.Policy != nil && doc.Policy.Metadata.Name == "" {
+	if len(failed) > 0 {
 		return nil
+	}
+	if doc.Policy != nil && doc.Policy.Metadata.Name == "" {
+		doc.Policy.Metadata.Name = fmt.Sprintf("unnamed-%d", doc.root.Line) // for its rules to be looked at
 	}
 	doc.partial = true
 	return doc
