@@ -131,7 +131,10 @@ func (l *line) network(n *schemas.NetworkInput) {
 	l.member("host", n.Host)
 	l.number("port", int64(n.Port))
 	l.member("method", n.Method)
+	path := len(l.b)
 	l.member("path", n.Path)
+	path += len(`,"path":`)
+	pathEnd := len(l.b)
 	l.name("query")
 	stringMap(l, n.Query, (*line).list)
 	l.boolean("websocket", n.WebSocket)
@@ -141,15 +144,35 @@ func (l *line) network(n *schemas.NetworkInput) {
 	l.member("authority", n.Authority)
 	l.member("parent", n.Parent)
 	l.member("host_parent", n.HostParent)
-	l.member("dir", n.Dir)
+	l.name("dir")
+	dir := len(l.b)
+	l.text(n.Dir)
 	l.memberList("segments", n.Segments)
-	l.form("folded", n.Folded)
-	l.form("split", n.Split)
+	rest := len(l.b)
+	// The other forms are nearly always the same again.
+	plain := schemas.PathForm{Path: n.Path, Dir: n.Dir, Segments: n.Segments}
+	for _, f := range [...]struct {
+		name string
+		form *schemas.PathForm
+	}{{"folded", &n.Folded}, {"split", &n.Split}} {
+		l.name(f.name)
+		if !equalForm(f.form, &plain) {
+			l.form(f.form)
+			continue
+		}
+		l.b = append(l.b, `{"path":`...)
+		l.b = append(l.b, l.b[path:pathEnd]...)
+		l.b = append(l.b, `,"dir":`...)
+		l.b = append(append(l.b, l.b[dir:rest]...), '}')
+	}
 	l.b = append(l.b, '}')
 }
 
-func (l *line) form(name string, f schemas.PathForm) {
-	l.name(name)
+func equalForm(a, b *schemas.PathForm) bool {
+	return a.Path == b.Path && a.Dir == b.Dir && (a.Segments == nil) == (b.Segments == nil) && slices.Equal(a.Segments, b.Segments)
+}
+
+func (l *line) form(f *schemas.PathForm) {
 	l.b = append(l.b, '{')
 	l.member("path", f.Path)
 	l.member("dir", f.Dir)
@@ -238,13 +261,36 @@ func stringMap[V any](l *line, m map[string]V, value func(*line, V)) {
 
 // text appends a string; one that needs escapes goes through encoding/json.
 func (l *line) text(s string) {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			_ = l.any(s) // a string can be encoded
-			return
-		}
+	if !plainJSON(s) {
+		_ = l.any(s) // a string can be encoded
+		return
 	}
 	l.b = append(append(append(l.b, '"'), s...), '"')
+}
+
+// plainJSON tells whether a string stands in JSON as it is. It looks at eight
+// bytes at a time: a byte is below a bound if subtracting that borrows its top
+// bit, and equal to one if the difference is below 1.
+func plainJSON(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash, del := w^ones*'"', w^ones*'\\', w^ones*0x7f
+		if ((w-ones*' ')|(quote-ones)|(slash-ones)|(del-ones)|w)&tops != 0 {
+			return plainBytes(s)
+		}
+	}
+	return plainBytes(s)
+}
+
+func plainBytes(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // rare appends a member through encoding/json.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,10 +15,13 @@ import (
 )
 
 // A checkpoint is signed signEvery after the first record that none covers, and
-// what could not be written is tried again after retryAfter.
+// what could not be written is tried again after retryAfter. The committer yields
+// gatherYields times in vain before it goes on.
 const (
 	signEvery  = time.Second
 	retryAfter = 100 * time.Millisecond
+
+	gatherYields = 40
 )
 
 // committer is the state of the goroutine that writes; nobody else touches it
@@ -58,6 +63,7 @@ func (l *Log) commits() {
 		if b != nil {
 			l.commit(b)
 			c.signIfDue()
+			l.gather(b.waits)
 			continue
 		}
 		if !more {
@@ -72,6 +78,24 @@ func (l *Log) commits() {
 		case <-l.stop:
 		case <-sleep.C:
 			c.signIfDue()
+		}
+	}
+}
+
+// gather lets those who have waited for the last batch come with their next
+// records: else the first of them alone would take up the next sync. It yields as
+// long as more come, and waits for nobody.
+func (l *Log) gather(waited int) {
+	for quiet, before := 0, 0; quiet < gatherYields; {
+		runtime.Gosched()
+		l.mu.Lock()
+		now := l.batch.waits
+		l.mu.Unlock()
+		if now >= waited {
+			return
+		}
+		if quiet++; now > before {
+			quiet, before = 0, now
 		}
 	}
 }
@@ -119,6 +143,8 @@ func (l *Log) commit(b *batch) {
 	}
 	b.finish(err)
 	if err == nil {
+		l.written.Add(uint64(len(b.items)))
+		l.synced.Add(1)
 		l.failing = nil
 		l.free(len(b.items))
 		l.recycle(b)
@@ -292,6 +318,9 @@ func (c *committer) checkpoint() error {
 	}
 	partial := c.edge.tiles()
 	for _, t := range partial {
+		if slices.Contains(c.partial, t) {
+			continue // of the last checkpoint, too
+		}
 		if err := c.tiles().write(t, c.edge.levels[t.level]); err != nil {
 			return fmt.Errorf("sign checkpoint: %w", err)
 		}
@@ -313,11 +342,7 @@ func (c *committer) checkpoint() error {
 // removePartial deletes the unfinished tiles of the checkpoint before.
 func (c *committer) removePartial(now []tile) {
 	for _, t := range c.partial {
-		kept := false
-		for _, n := range now {
-			kept = kept || n == t
-		}
-		if !kept {
+		if !slices.Contains(now, t) {
 			_ = c.tiles().remove(t) // a wider one is there
 		}
 	}

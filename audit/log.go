@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openshell-policy/openshell/schemas"
@@ -38,6 +39,8 @@ type Log struct {
 	ended  chan struct{} // the committer has ended
 	ctx    context.Context
 	cancel context.CancelFunc // of what runs beside the committer
+
+	written, synced atomic.Uint64
 
 	com   committer
 	seals sealer
@@ -149,6 +152,15 @@ func (l *Log) encode(ctx context.Context, buf *scratch, r *schemas.Record) ([]by
 	}
 	return line, err
 }
+
+// Stats counts what a log has done since it was opened.
+type Stats struct {
+	Records uint64 // written
+	Syncs   uint64 // of batches of records
+}
+
+// Stats returns the counts.
+func (l *Log) Stats() Stats { return Stats{l.written.Load(), l.synced.Load()} }
 
 // Depth is the number of records that are not on disk yet.
 func (l *Log) Depth() int {

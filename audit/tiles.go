@@ -83,26 +83,21 @@ func (ts tiles) partial(t tile) ([]byte, error) {
 	return nil, err
 }
 
-// write replaces the file of a tile, so that nobody reads half of one.
+// write writes the file of a tile. It is complete before a checkpoint is signed
+// that needs it, and is not written again then.
 func (ts tiles) write(t tile, hashes []tlog.Hash) error {
 	data := make([]byte, 0, len(hashes)*tlog.HashSize)
 	for i := range hashes {
 		data = append(data, hashes[i][:]...)
 	}
 	path := filepath.Join(ts.dir, t.path())
-	err := os.WriteFile(path+tmpSuffix, data, 0o600)
+	err := os.WriteFile(path, data, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.WriteFile(path+tmpSuffix, data, 0o600)
+			err = os.WriteFile(path, data, 0o600)
 		}
 	}
-	if err == nil {
-		err = os.Rename(path+tmpSuffix, path)
-	}
-	if err != nil {
-		return errors.Join(err, removeIfThere(path+tmpSuffix))
-	}
-	return nil
+	return err
 }
 
 // remove deletes a tile's file, and the folder of one that was not full.
