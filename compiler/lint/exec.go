@@ -275,11 +275,19 @@ func guardRail(p *policy, r *reporter) {
 func privileged(p *policy, r *reporter) {
 	for _, c := range p.allowedCommands() {
 		for _, a := range c.allowed {
-			if e, ok := p.tables.words[tables.KnownPrivileged][a.Program.Name]; ok && !strings.HasPrefix(c.text, "@") {
+			e, ok := p.tables.words[tables.KnownPrivileged][a.Program.Name]
+			if ok && !strings.HasPrefix(c.text, "@") && !onlyReads(e, a.Args) {
 				r.at(c.at(), "remove it, or allow the one command that is needed", "%s %s", a.Program.Name, e.Reason)
 			}
 		}
 	}
+}
+
+// reading are sub-commands of privileged programs that change nothing.
+var reading = []string{"get", "describe", "logs", "version", "ps", "images", "info", "status", "list", "top", "show", "search", "history", "-l"}
+
+func onlyReads(e tables.Known, args []plan.ArgToken) bool {
+	return !strings.HasPrefix(e.Reason, "becomes") && len(args) > 0 && !args[0].Rest && slices.Contains(reading, literal(args[0].Glob.Segments[0]))
 }
 
 // writablePrograms finds allowed programs that the sandbox may write itself.
