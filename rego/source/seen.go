@@ -26,13 +26,13 @@ func keptPath(dir string) string { return filepath.Join(dir, "bundle.tar.gz") }
 // readSeen reads what was seen. A file that cannot be read is an error: to begin
 // anew would let an old bundle in.
 func readSeen(dir string) (seen, error) {
-	s := seen{Serials: map[string]int64{}}
+	var s seen
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return s, fmt.Errorf("bundle state: %w", err)
 	}
 	text, err := os.ReadFile(seenPath(dir))
 	if errors.Is(err, os.ErrNotExist) {
-		return s, nil
+		return seen{Serials: map[string]int64{}}, nil
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &s)
