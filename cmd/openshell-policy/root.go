@@ -14,6 +14,7 @@ func newRoot() *cobra.Command {
 		newFmt(),
 		newTest(),
 		newEval(),
+		newDiff(),
 		newExplain(),
 		newAudit(),
 		newCompile(),

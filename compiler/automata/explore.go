@@ -2,9 +2,8 @@ package automata
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
-
-	"github.com/openshell-policy/openshell/compiler/glob"
 )
 
 // Class is a set of strings that match the same patterns.
@@ -74,6 +73,7 @@ type explorer struct {
 	arcs   []arc
 	events []event
 	groups []group
+	next   []Node
 }
 
 type state struct {
@@ -99,10 +99,10 @@ const maskWords = 8
 
 type mask [maskWords]uint64
 
-// group is a minterm: the symbols that take the same arcs.
+// group is a minterm, the symbols that take the same arcs, by its most readable
+// one.
 type group struct {
 	arcs   mask
-	ranges []glob.Range
 	symbol rune
 }
 
@@ -222,16 +222,15 @@ func (x *explorer) expand(at int32) bool {
 	}
 	x.minterms()
 	for i := range x.groups {
-		var targets []Node
-		for k := range x.arcs {
-			if x.groups[i].arcs[k/64]&(1<<(k%64)) != 0 {
-				targets = append(targets, x.arcs[k].targets...)
+		x.next = x.next[:0]
+		for w, word := range x.groups[i].arcs[:x.words()] {
+			for ; word != 0; word &= word - 1 {
+				x.next = append(x.next, x.arcs[w*64+bits.TrailingZeros64(word)].targets...)
 			}
 		}
-		if !slices.ContainsFunc(targets, x.inDomain) {
-			continue
+		if slices.ContainsFunc(x.next, x.inDomain) {
+			x.enter(x.next, at, x.groups[i].symbol)
 		}
-		x.enter(targets, at, x.groups[i].symbol)
 	}
 	return true
 }
@@ -284,27 +283,29 @@ func (x *explorer) minterms() {
 			e := x.events[i]
 			open[e.arc/64] ^= 1 << (e.arc % 64)
 		}
-		if open == (mask{}) {
+		if !slices.ContainsFunc(open[:x.words()], func(w uint64) bool { return w != 0 }) {
 			continue
 		}
-		r := glob.Range{Lo: at, Hi: x.events[i].at - 1}
-		if k := x.group(&open); k >= 0 {
-			x.groups[k].ranges = append(x.groups[k].ranges, r)
-			continue
+		symbol := best(at, x.events[i].at-1)
+		k := x.group(&open)
+		if k < 0 {
+			x.groups = append(x.groups, group{open, symbol})
+		} else if g := &x.groups[k]; rank(symbol) < rank(g.symbol) {
+			g.symbol = symbol
 		}
-		x.groups = append(x.groups, group{arcs: open, ranges: []glob.Range{r}})
-	}
-	for i := range x.groups {
-		x.groups[i].symbol = best(x.groups[i].ranges)
 	}
 	slices.SortFunc(x.groups, func(a, b group) int { return rank(a.symbol) - rank(b.symbol) })
 }
 
 func (x *explorer) group(arcs *mask) int {
+	n := x.words()
 	for k := range x.groups {
-		if x.groups[k].arcs == *arcs {
+		if slices.Equal(x.groups[k].arcs[:n], arcs[:n]) {
 			return k
 		}
 	}
 	return -1
 }
+
+// words is how much of a mask is used.
+func (x *explorer) words() int { return (len(x.arcs) + 63) / 64 }

@@ -103,17 +103,15 @@ func rank(symbol rune) int {
 	return int(symbol) + 0x200
 }
 
-// best returns the most readable symbol of ranges.
-func best(ranges []glob.Range) rune {
-	if len(ranges) == 1 && ranges[0].Lo == ranges[0].Hi {
-		return ranges[0].Lo
+// best returns the most readable symbol of a range.
+func best(lo, hi rune) rune {
+	if lo == hi {
+		return lo
 	}
 	for _, c := range friendly {
-		for _, r := range ranges {
-			if r.Lo <= c && c <= r.Hi {
-				return c
-			}
+		if lo <= c && c <= hi {
+			return c
 		}
 	}
-	return ranges[0].Lo
+	return lo
 }

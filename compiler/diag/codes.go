@@ -54,6 +54,7 @@ var codes = sync.OnceValue(func() []CodeInfo {
 		auditCodes,
 		lintCodes(),
 		testCodes(),
+		diffCodes(),
 	)
 	slices.SortFunc(all, func(a, b CodeInfo) int { return strings.Compare(a.Code, b.Code) })
 	return all

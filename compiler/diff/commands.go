@@ -30,6 +30,7 @@ type commands struct {
 	first    int                 // of the later policy's rules
 	families []family
 	memo     map[string]arguments // of sets of rules
+	looked   map[string]exact.FileView
 	differ   map[Direction]map[string]bool
 }
 
@@ -43,7 +44,7 @@ type family struct {
 const tries = 24
 
 func (c *comparison) commands(ctx context.Context) (Surface, error) {
-	x := &commands{comparison: c, tally: newTally(SurfaceCommands), seen: map[string]bool{}, memo: map[string]arguments{}}
+	x := &commands{comparison: c, tally: newTally(SurfaceCommands), seen: map[string]bool{}, memo: map[string]arguments{}, looked: map[string]exact.FileView{}}
 	if c.from.Mode == schemas.ModeAudit && c.to.Mode == schemas.ModeAudit || x.alike() {
 		return x.finish(), nil
 	}
@@ -106,7 +107,7 @@ func blockedTexts(e *plan.Exec) []string {
 
 func fileTexts(f *plan.File) []string {
 	var out []string
-	for _, list := range [][]plan.PathRule{f.Blocked, f.Sensitive, f.Readonly, f.Writable} {
+	for _, list := range [][]plan.PathRule{f.Blocked, f.Sensitive, f.SensitiveHome, f.Readonly, f.Writable, f.Baseline} {
 		out = append(out, "list")
 		for _, r := range list {
 			out = append(out, r.Glob.Source)
@@ -149,7 +150,8 @@ type program struct {
 // programs divides the paths of executables.
 func (x *commands) programs() []program {
 	loaders := len(x.rules) + len(x.families)
-	cells, whole := exact.FileCells(x.budget*2, []*plan.File{&x.from.File, &x.to.File}, func(id func(int) int, g *automata.Graph) {
+	from, to := changing(&x.from.File), changing(&x.to.File)
+	cells, whole := exact.FileCells(x.budget*2, []*plan.File{from, to}, func(id func(int) int, g *automata.Graph) {
 		for i, r := range x.rules {
 			if r.Program.Path != nil {
 				g.FilePath(*r.Program.Path, id(i))
@@ -180,12 +182,24 @@ func (x *commands) programs() []program {
 				p.loader = true
 			}
 		}
-		if p.family >= 0 {
-			p.path = x.usual(p, cells)
-		}
+		p.path = x.usual(p)
 		out = append(out, p)
 	}
+	// The first example of a change is kept: what people run comes first.
+	slices.SortStableFunc(out, func(a, b program) int { return unlikely(a.path) - unlikely(b.path) })
 	return out
+}
+
+func unlikely(path string) int {
+	if strings.HasPrefix(path, "/usr/bin/") {
+		return 0
+	}
+	return 1
+}
+
+// changing are the lists that say whether the sandbox may write a file.
+func changing(f *plan.File) *plan.File {
+	return &plan.File{Blocked: f.Blocked, Sensitive: f.Sensitive, Readonly: f.Readonly, Writable: f.Writable}
 }
 
 func addFamily(g *automata.Graph, name string, id int) {
@@ -204,19 +218,41 @@ func addFamily(g *automata.Graph, name string, id int) {
 }
 
 // usual is the program where people have it, if that is of the class.
-func (x *commands) usual(p program, _ []exact.FileCell) string {
-	at := "/usr/bin/" + x.families[p.family].name
+func (x *commands) usual(p program) string {
+	names := []string{"ls", "cat", "curl", "a"}
+	if p.family >= 0 {
+		names = []string{x.families[p.family].name}
+	}
+	for _, name := range names {
+		if at := "/usr/bin/" + name; !p.loader && x.of(p, name, at) {
+			return at
+		}
+	}
+	return p.path
+}
+
+// of tells whether a path is of a class of programs.
+func (x *commands) of(p program, name, at string) bool {
+	if p.family < 0 && slices.ContainsFunc(x.families, func(f family) bool { return f.name == canon.Family(name) }) {
+		return false
+	}
 	for i, r := range x.rules {
 		if r.Program.Path != nil && exact.MatchesFile(*r.Program.Path, at) != slices.Contains(p.globs, i) {
-			return p.path
+			return false
 		}
 	}
-	for i, policy := range []*plan.Policy{x.from, x.to} {
-		if view(&policy.File, at) != p.views[i] {
-			return p.path
-		}
+	return x.look(0, at) == p.views[0] && x.look(1, at) == p.views[1]
+}
+
+// look looks one path up in the lists of one policy.
+func (x *commands) look(side int, at string) exact.FileView {
+	key := fmt.Sprint(side, at)
+	v, known := x.looked[key]
+	if !known {
+		v = view(changing(&[]*plan.Policy{x.from, x.to}[side].File), at)
+		x.looked[key] = v
 	}
-	return at
+	return v
 }
 
 // view looks one path up.
@@ -273,6 +309,9 @@ func (x *commands) grant(side int, p *program, hook bool) grant {
 // without, where carriers are not allowed of themselves.
 func (x *commands) allowed(ctx context.Context) error {
 	x.differ = map[Direction]map[string]bool{Widens: {}, Narrows: {}}
+	if open(x.from) && open(x.to) && x.from.Exec.Present == x.to.Exec.Present {
+		return nil
+	}
 	programs := x.programs()
 	for _, hook := range []bool{true, false} {
 		for i := range programs {
@@ -288,6 +327,9 @@ func (x *commands) allowed(ctx context.Context) error {
 	}
 	return nil
 }
+
+// open tells whether a policy lets every program run that it does not block.
+func open(p *plan.Policy) bool { return p.Mode == schemas.ModeAudit || !p.Exec.Restricted }
 
 // grown looks for arguments that one grant has over another.
 func (x *commands) grown(ctx context.Context, p *program, hook bool, d Direction, less, more grant) error {
@@ -318,7 +360,7 @@ func (x *commands) grown(ctx context.Context, p *program, hook bool, d Direction
 			continue
 		}
 		text := strings.TrimSpace(named(p, name) + " " + quoted(args))
-		if shown, err = x.show(ctx, in, text, x.classOf(more, name), d, !hook); shown || err != nil {
+		if shown, err = x.show(ctx, in, text, x.classOf(more), d, !hook); shown || err != nil {
 			break
 		}
 		if tried == "" {
@@ -397,9 +439,9 @@ func (x *commands) arguments(less, more grant) arguments {
 	return out
 }
 
-func (x *commands) classOf(g grant, name string) string {
+func (x *commands) classOf(g grant) string {
 	if g.all {
-		return "any arguments of " + name
+		return "every command"
 	}
 	var out []string
 	for _, id := range g.rules {

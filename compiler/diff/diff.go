@@ -80,6 +80,7 @@ func (s *Surface) extend() {
 			*v = "unknown"
 		}
 	}
+	s.doubts = map[Direction]bool{Widens: true, Narrows: true}
 	s.Unknown = append(s.Unknown, "Rego extensions may deny more")
 	if s.Verdict != Incomparable {
 		s.Verdict = Unknown

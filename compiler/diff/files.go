@@ -34,6 +34,9 @@ type operation struct {
 
 func (c *comparison) files(ctx context.Context) (Surface, error) {
 	f := &files{comparison: c, tally: newTally(SurfaceFiles), seen: map[string]int{}}
+	if c.from.Mode == c.to.Mode && slices.Equal(fileTexts(&c.from.File), fileTexts(&c.to.File)) {
+		return f.finish(), nil
+	}
 	cells, whole := exact.FileCells(c.budget*2, []*plan.File{&c.from.File, &c.to.File}, nil)
 	if !whole {
 		f.doubt("the path patterns make too many classes to look at each", Widens, Narrows)
@@ -176,9 +179,16 @@ func (f *files) note(ctx context.Context, o operation, how string) error {
 		}
 		return err
 	}
+	if o.lexical != o.path && f.shown(o.direction, parts) {
+		return nil
+	}
 	change := Change{Surface: SurfaceFiles, Direction: o.direction, Example: text, Before: parts[0], After: parts[1], weight: len(text), Input: &in}
 	change.Class = f.class(o, parts, how)
-	key := fmt.Sprint(o.direction, change.Class, parts[0].Code, parts[0].Rule, parts[1].Code, parts[1].Rule)
+	key := fmt.Sprint(o.direction, o.op, how, parts[0].Code, parts[0].Rule, parts[1].Code, parts[1].Rule)
+	if o.lexical != o.path { // only the name that is blocked matters
+		change.Class = "what is asked for through a link in " + f.barring(o, parts)
+		key = fmt.Sprint(o.direction, how, change.Class)
+	}
 	if at, known := f.seen[key]; known {
 		if f.Changes[at].weight > change.weight {
 			f.Changes[at] = change
@@ -190,21 +200,56 @@ func (f *files) note(ctx context.Context, o operation, how string) error {
 	return nil
 }
 
-// class names what the rule that allows the operation covers, less what the other
-// policy says of it.
+// shown tells whether a change without a link is reported that the same blocking
+// entry brings about.
+func (f *files) shown(d Direction, parts [2]Part) bool {
+	return slices.ContainsFunc(f.Changes, func(c Change) bool {
+		for i, p := range []Part{c.Before, c.After} {
+			if c.Direction == d && p.Code == schemas.CodeBlockedPath && parts[i].Code == p.Code && parts[i].Rule == p.Rule {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// class names what the rule that allows the operation covers, and which entry
+// blocks it on the other side.
 func (f *files) class(o operation, parts [2]Part, how string) string {
 	gains, policy := parts[0], f.from
 	if o.direction == Widens {
 		gains, policy = parts[1], f.to
 	}
+	out := fmt.Sprintf("%s %s", o.op, gains.Rule)
 	for _, list := range [][]plan.PathRule{policy.File.Writable, policy.File.Readonly} {
 		for _, r := range list {
 			if r.ID == gains.Rule && gains.Allow && exact.MatchesFile(r.Glob, o.path) {
-				return string(o.op) + " " + r.Text + how
+				out = string(o.op) + " " + r.Text
 			}
 		}
 	}
-	return fmt.Sprintf("%s %s (%s)%s", o.op, o.path, gains.Rule, how)
+	if by := f.barring(o, parts); by != "" {
+		out += " in " + by
+	}
+	return out + how
+}
+
+// barring is the text of the entry that blocks the operation on one side.
+func (f *files) barring(o operation, parts [2]Part) string {
+	for i, policy := range []*plan.Policy{f.from, f.to} {
+		if parts[i].Code != schemas.CodeBlockedPath {
+			continue
+		}
+		for _, list := range [][]plan.PathRule{policy.File.Blocked, policy.File.Sensitive} {
+			for _, r := range list {
+				below := exact.AndBelow(r.Glob)
+				if r.ID == parts[i].Rule && (exact.MatchesFile(below, o.path) || exact.MatchesFile(below, o.lexical)) {
+					return r.Text
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // decide asks both policies, and checks that they differ as expected.

@@ -53,6 +53,8 @@ type Surface struct {
 	Narrower string   `json:"narrower"`          // likewise
 	Unknown  []string `json:"unknown,omitempty"` // why
 	Changes  []Change `json:"changes"`
+
+	doubts map[Direction]bool // what is not settled, whatever else is known
 }
 
 // Change is one class of requests, operations or commands that passes on one side
@@ -129,6 +131,7 @@ func (t *tally) settled(d Direction) exact.Verdict {
 
 func (t *tally) finish() Surface {
 	wider, narrower := t.settled(Widens), t.settled(Narrows)
+	t.doubts = t.unknown
 	t.Wider, t.Narrower, t.Verdict = wider.String(), narrower.String(), verdict(wider, narrower)
 	slices.SortStableFunc(t.Changes, func(a, b Change) int {
 		if a.Direction != b.Direction {
@@ -225,4 +228,27 @@ func halves(p netip.Prefix) (low, high netip.Prefix) {
 	bytes[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
 	a, _ := netip.AddrFromSlice(bytes)
 	return low, netip.PrefixFrom(a, p.Bits()+1)
+}
+
+// Settle gives a surface other changes, after some were accepted, and says what
+// is left of its verdict. Without doubt only the changes count.
+func (s *Surface) Settle(changes []Change, doubt bool) {
+	has := func(d Direction) string {
+		switch {
+		case slices.ContainsFunc(changes, func(c Change) bool { return c.Direction == d }):
+			return exact.Yes.String()
+		case doubt && s.doubts[d]:
+			return exact.Unknown.String()
+		}
+		return exact.No.String()
+	}
+	s.Changes, s.Wider, s.Narrower = changes, has(Widens), has(Narrows)
+	s.Verdict = verdict(parsed(s.Wider), parsed(s.Narrower))
+}
+
+// Settle joins the verdicts of the surfaces again.
+func (r *Report) Settle() { r.Verdict = overall(r.Surfaces) }
+
+func parsed(word string) exact.Verdict {
+	return map[string]exact.Verdict{"yes": exact.Yes, "no": exact.No}[word]
 }

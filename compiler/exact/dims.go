@@ -2,6 +2,7 @@ package exact
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/openshell-policy/openshell/compiler/automata"
 	"github.com/openshell-policy/openshell/compiler/glob"
@@ -48,7 +49,7 @@ func (s *Requests) aspects(class *HostClass) *aspects {
 		a.rules[i] = s.rules[r]
 	}
 	a.endpoints, a.methods, a.upgrades = a.allEndpoints(), a.allMethods(), a.allUpgrades()
-	a.openers, a.query, a.path = a.allOpeners(s.budget), a.allQueries(s.budget), a.allPaths(s.budget)
+	a.openers, a.query, a.path = a.allOpeners(s.budget), a.allQueries(s.budget), a.allPaths(s)
 	return a
 }
 
@@ -261,7 +262,7 @@ func (a *aspects) opener(ids [][]int, p program, ancestors []program) choice {
 
 // allPaths divides paths by the globs of the rules: as written for allow rules,
 // folded and split for deny rules.
-func (a *aspects) allPaths(budget int) []choice {
+func (a *aspects) allPaths(s *Requests) []choice {
 	var allow, deny patterns
 	ids := make([][]int, len(a.rules))
 	for i := range a.rules {
@@ -276,24 +277,47 @@ func (a *aspects) allPaths(budget int) []choice {
 		all := a.where(func(*rule) bool { return true })
 		return []choice{{bits: all, before: all, fill: func(q *Request) { q.Path = "/" }}}
 	}
-	// Ids: 0 is an encoded slash, then allow globs, then folded and split ones.
-	g := automata.NewGraph()
-	g.Holds(automata.EncodedSlash, 0)
-	for i, p := range allow.list {
-		g.URLPath(p, 1+i)
-	}
 	first := 1 + len(allow.list)
 	total := first + 2*len(deny.list)
-	for i, p := range deny.list {
-		g.DeniedPath(p, first+2*i, first+2*i+1)
+	known := s.dividePaths(allow.list, deny.list)
+	a.whole = a.whole && known.whole
+	out := make([]choice, len(known.classes))
+	for i, c := range known.classes {
+		out[i] = a.pathChoice(c, ids, first, total)
 	}
-	var out []choice
-	whole := g.Explore(automata.Search{Domain: g.URLPaths(), Budget: budget, Found: func(c automata.Class) bool {
-		out = append(out, a.pathChoice(c, ids, first, total))
+	return mergedPaths(out)
+}
+
+// dividePaths finds the classes of paths. Id 0 is an encoded slash, then come the
+// globs of allow rules, then those of deny rules, folded and split.
+func (s *Requests) dividePaths(allow, deny []glob.Pattern) divided {
+	key := sources(allow) + "\x00" + sources(deny)
+	if d, known := s.paths[key]; known {
+		return d
+	}
+	g := automata.NewGraph()
+	g.Holds(automata.EncodedSlash, 0)
+	for i, p := range allow {
+		g.URLPath(p, 1+i)
+	}
+	for i, p := range deny {
+		g.DeniedPath(p, 1+len(allow)+2*i, 2+len(allow)+2*i)
+	}
+	var d divided
+	d.whole = g.Explore(automata.Search{Domain: g.URLPaths(), Budget: s.budget, Found: func(c automata.Class) bool {
+		d.classes = append(d.classes, c)
 		return true
 	}})
-	a.whole = a.whole && whole
-	return mergedPaths(out)
+	s.paths[key] = d
+	return d
+}
+
+func sources(list []glob.Pattern) string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = p.Source
+	}
+	return strings.Join(out, "\x01")
 }
 
 // mergedPaths is distinct, and gathers what the paths of a class match.

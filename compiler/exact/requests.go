@@ -21,6 +21,13 @@ type Requests struct {
 	byHost  map[string]int
 	classes []HostClass // of hosts, once asked for
 	whole   bool        // classes has all
+	paths   map[string]divided
+}
+
+// divided are the classes of paths by a list of globs, and whether these are all.
+type divided struct {
+	classes []automata.Class
+	whole   bool
 }
 
 type rule struct {
@@ -48,7 +55,9 @@ type HostClass struct {
 
 // NewRequests returns a space without rules. Budget bounds the states of each
 // search; Limit is the usual one.
-func NewRequests(budget int) *Requests { return &Requests{budget: budget, byHost: map[string]int{}} }
+func NewRequests(budget int) *Requests {
+	return &Requests{budget: budget, byHost: map[string]int{}, paths: map[string]divided{}}
+}
 
 // Allow adds a rule as outbound has it: what cannot be established fails.
 func (s *Requests) Allow(r *plan.NetworkRule) Rule { return s.add(r, false, 0) }
