@@ -51,6 +51,9 @@ func FuzzFix(f *testing.F) {
 		if diag.HasErrors(once.Result.Diagnostics) && !diag.HasErrors(before.Diagnostics) {
 			t.Errorf("fixes broke\n%s\nto\n%s\n%v", data, once.Sources[0].Data, once.Result.Diagnostics)
 		}
+		if !bytes.Equal(data, once.Sources[0].Data) {
+			sameDecisions(t, data, once.Sources[0].Data)
+		}
 		twice := lint.Fix(once.Sources, opts)
 		if !bytes.Equal(once.Sources[0].Data, twice.Sources[0].Data) {
 			t.Errorf("not idempotent:\n%s\nthen\n%s", once.Sources[0].Data, twice.Sources[0].Data)
