@@ -252,12 +252,11 @@ func (o *createOptions) supervise(ctx context.Context, c *adminapi.Client, box a
 	run.Dir, _ = os.Getwd()
 	signals := catchSignals()
 	defer signals.stop()
-	process, confines, err := o.start(ctx, c, box, spec)
+	process, err := o.start(ctx, c, box, spec)
 	if err != nil {
 		status, err = startFailed(err)
 		return status, "", err
 	}
-	o.note("sandbox %s: %s under %s %s", box.ID, box.Agent, box.Policy, confines)
 	run.Child = process.PID()
 	if err := runs.Save(run); err != nil {
 		_ = process.Signal(os.Kill)
@@ -287,12 +286,15 @@ func startFailed(err error) (int, error) {
 }
 
 // startNone starts the command without confinement.
-func (o *createOptions) startNone(ctx context.Context, spec sandboxctl.Spec) (sandboxctl.Process, string, error) {
-	process, err := none.Runtime{}.Start(ctx, spec)
-	if err == nil {
-		o.note("warning: nothing but the proxy variables leads requests through the policy, and files and commands are not checked")
-	}
-	return process, "(none, " + none.Runtime{}.Confines() + ")", err
+func (o *createOptions) startNone(ctx context.Context, box adminapi.CreatedSandbox, spec sandboxctl.Spec) (sandboxctl.Process, error) {
+	o.announce(box, "(none, "+none.Runtime{}.Confines()+")")
+	o.note("warning: nothing but the proxy variables leads requests through the policy, and files and commands are not checked")
+	return none.Runtime{}.Start(ctx, spec)
+}
+
+// announce says what begins.
+func (o *createOptions) announce(box adminapi.CreatedSandbox, confines string) {
+	o.note("sandbox %s: %s under %s %s", box.ID, box.Agent, box.Policy, confines)
 }
 
 // spec is the command with the variables that lead it through the gateway.

@@ -34,6 +34,9 @@ func inside(path, workspace string) (string, bool) {
 // entry finds the program that a sandbox is made for, as the user's shell would.
 // One that the sandbox does not see by itself is shown to it, the file alone.
 func entry(args []string, workspace string) (inner []string, show []string) {
+	if !strings.Contains(args[0], "/") && visible(args[0]) {
+		return args, nil
+	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return args, nil // looked up in the sandbox, whose answer is the better one
@@ -56,6 +59,14 @@ func entry(args []string, workspace string) (inner []string, show []string) {
 		return append([]string{seen}, args[1:]...), nil
 	}
 	return append([]string{real}, args[1:]...), []string{real}
+}
+
+// visible tells whether the sandbox finds a program by itself.
+func visible(name string) bool {
+	return slices.ContainsFunc(filepath.SplitList(innerPath("")), func(dir string) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+	})
 }
 
 // passed are the variables of the user's that every sandbox gets: how to talk to

@@ -123,6 +123,41 @@ type remoteProcess struct{ *local.Remote }
 
 func (remoteProcess) PID() int { return 0 }
 
+// localDetails are what the supervisor of a local sandbox says, for programs and
+// for people; nothing where there is none.
+func localDetails(p *place, id string) (any, []string) {
+	dir, err := p.localDir(id)
+	if err != nil {
+		return nil, nil
+	}
+	status, err := local.Connect(dir).Status()
+	if err != nil {
+		return nil, nil
+	}
+	lines := []string{
+		fmt.Sprintf("%-8s %s, files %s", "level", status.Level, status.FileMode),
+		fmt.Sprintf("%-8s %s%s", "memory", size(status.Memory), ofLimit(status)),
+		fmt.Sprintf("%-8s %.1fs", "cpu", status.CPU.Seconds()),
+	}
+	if status.Stops != nil {
+		lines = append(lines, fmt.Sprintf("%-8s at %s", "stops", status.Stops.Local().Format("15:04")))
+	}
+	return status, lines
+}
+
+func ofLimit(s local.SandboxStatus) string {
+	text := ""
+	if s.Limits.MemoryBytes > 0 {
+		text += " of " + size(s.Limits.MemoryBytes)
+	}
+	if s.Peak > 0 {
+		text += ", peak " + size(s.Peak)
+	}
+	return text
+}
+
+func size(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
 // refreshLocal has the sandboxes of this machine take what changed at the
 // gateway, and returns the paths that need a restart.
 func refreshLocal(p *place, ids ...string) ([]string, error) {

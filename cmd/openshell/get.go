@@ -41,7 +41,10 @@ func newGet(p *place) *cobra.Command {
 type details struct {
 	adminapi.Sandbox
 	Run    *sandboxctl.Run `json:"run,omitempty"`
+	Local  any             `json:"local,omitempty"`  // what the supervisor of a local sandbox says
 	Output string          `json:"output,omitempty"` // file that a detached command wrote to
+
+	lines []string // Local for people
 }
 
 func get(ctx context.Context, o *getOptions) error {
@@ -58,6 +61,7 @@ func get(ctx context.Context, o *getOptions) error {
 			d.Output = runs.OutputPath(box.ID)
 		}
 	}
+	d.Local, d.lines = localDetails(o.place, box.ID)
 	switch o.format.String() {
 	case "json":
 		return cli.WriteJSON(o.stdout, d)
@@ -91,6 +95,9 @@ func writeDetails(w io.Writer, d details) error {
 		line("runtime", "%s", d.Run.Runtime)
 		line("command", "%s", strings.Join(d.Run.Command, " "))
 		line("folder", "%s", d.Run.Dir)
+	}
+	for _, l := range d.lines {
+		fmt.Fprintln(&b, l)
 	}
 	if d.Output != "" {
 		line("output", "%s", d.Output)

@@ -46,6 +46,7 @@ func (r *localRuntime) start(ctx context.Context, spec sandboxctl.Spec) (sandbox
 	if r.sandbox, err = local.Start(ctx, opts); err != nil {
 		return nil, errors.Join(explainLocal(err), r.log.Close())
 	}
+	r.o.announce(r.box, r.confines())
 	cmd := local.Command{Args: args, Env: spec.Env, Dir: ns.Workspace, TTY: !r.o.detached && onTerminal()}
 	p, err := r.sandbox.Run(ctx, cmd, [3]*os.File{spec.Stdin, spec.Stdout, spec.Stderr})
 	if err != nil {
@@ -105,7 +106,10 @@ func (r *localRuntime) confines() string {
 	if len(ends) == 0 {
 		return "(" + text + ")"
 	}
-	return "(" + text + "); " + strings.TrimPrefix(strings.Join(ends, " or "), "")
+	if r.o.lifetime <= 0 {
+		ends[0] = "stops " + ends[0]
+	}
+	return "(" + text + "); " + strings.Join(ends, " or ")
 }
 
 func (r *localRuntime) close() {

@@ -11,24 +11,19 @@ import (
 
 const runtimeDefault = runtimeLocal
 
-// start starts the command and says how it is confined.
-func (o *createOptions) start(ctx context.Context, c *adminapi.Client, box adminapi.CreatedSandbox, spec sandboxctl.Spec) (sandboxctl.Process, string, error) {
+// start says how the command is confined, and starts it.
+func (o *createOptions) start(ctx context.Context, c *adminapi.Client, box adminapi.CreatedSandbox, spec sandboxctl.Spec) (sandboxctl.Process, error) {
 	if o.runtime == runtimeNone {
-		return o.startNone(ctx, spec)
+		return o.startNone(ctx, box, spec)
 	}
 	workspace, err := o.workspaceDir()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	agent, _ := tables.AgentOf(box.Agent)
 	p := sandboxctl.Proxied{ID: box.ID, ProxyURL: local.ProxyURL, CABundle: local.CABundlePath, GitHTTPS: !o.noGitHTTPS}
 	spec.Env = p.Environ(environ(workspace, append(agent.Env, o.env...), agent.Set))
-	r := &localRuntime{o: o, admin: c, box: box}
-	process, err := r.start(ctx, spec)
-	if err != nil {
-		return nil, "", err
-	}
-	return process, r.confines(), nil
+	return (&localRuntime{o: o, admin: c, box: box}).start(ctx, spec)
 }
 
 func (o *createOptions) limits() local.Limits {

@@ -13,10 +13,10 @@ import (
 
 const runtimeDefault = runtimeLocal
 
-// start starts the command and says how it is confined.
-func (o *createOptions) start(ctx context.Context, _ *adminapi.Client, _ adminapi.CreatedSandbox, spec sandboxctl.Spec) (sandboxctl.Process, string, error) {
+// start says how the command is confined, and starts it.
+func (o *createOptions) start(ctx context.Context, _ *adminapi.Client, box adminapi.CreatedSandbox, spec sandboxctl.Spec) (sandboxctl.Process, error) {
 	if o.runtime == runtimeNone {
-		return o.startNone(ctx, spec)
+		return o.startNone(ctx, box, spec)
 	}
-	return nil, "", cli.WithHint(errors.New("--runtime local needs Linux"), "--runtime none runs the command without confinement")
+	return nil, cli.WithHint(errors.New("--runtime local needs Linux"), "--runtime none runs the command without confinement")
 }

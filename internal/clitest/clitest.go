@@ -132,6 +132,7 @@ var masks = []struct {
 	{regexp.MustCompile(`sb-[a-z0-9]{6}\b`), "sb-ID"},
 	{regexp.MustCompile(`(?m)^\[\d\d:\d\d:\d\d\]`), "[TIME]"},
 	{regexp.MustCompile(`\b\d+ ms\b`), "N ms"},
+	{regexp.MustCompile(`\bstops at \d\d:\d\d\b`), "stops at HH:MM"},
 	{regexp.MustCompile(`(?m)  \d+(s|m|h|d)(\d+(s|m|h))?$`), "  AGE"},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/openshell-policy/openshell/sandboxctl/local/ns"
+	"github.com/openshell-policy/openshell/sandboxctl"
 	"github.com/openshell-policy/openshell/sandboxctl/local/wire"
 )
 
@@ -87,8 +87,8 @@ type Remote struct {
 	conn *wire.Conn
 }
 
-// Exec runs a further command in the sandbox. Its error is a *ns.SpawnError where
-// the program is to blame.
+// Exec runs a further command in the sandbox. Its error is a
+// *sandboxctl.StartError where the program is to blame.
 func (c *Client) Exec(cmd Command, stdio [3]*os.File) (*Remote, error) {
 	var files []*os.File
 	if !cmd.TTY {
@@ -101,7 +101,10 @@ func (c *Client) Exec(cmd Command, stdio [3]*os.File) (*Remote, error) {
 	var r response
 	got, err := w.Receive(&r)
 	if err == nil && r.Error != "" {
-		err = &ns.SpawnError{Message: r.Error, Errno: syscall.Errno(r.Errno)}
+		err = errors.New(r.Error)
+		if r.Start != 0 {
+			err = &sandboxctl.StartError{Status: r.Start, Err: err}
+		}
 	}
 	if err != nil {
 		w.Close()

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/openshell-policy/openshell/sandboxctl"
+	"github.com/openshell-policy/openshell/sandboxctl/local/ns"
 	"github.com/openshell-policy/openshell/sandboxctl/local/wire"
 )
 
@@ -33,8 +35,10 @@ type StopWord struct {
 // response answers a request. An exec is answered twice: when the command runs,
 // with its terminal beside it if it has one, and when it has ended.
 type response struct {
-	Error   string         `json:"error,omitempty"`
-	Errno   int            `json:"errno,omitempty"`
+	Error string `json:"error,omitempty"`
+	// Start is the exit status that a shell would have where the program is to
+	// blame; see sandboxctl.StartError.
+	Start   int            `json:"start,omitempty"`
 	Running bool           `json:"running,omitempty"`
 	Exit    *int           `json:"exit,omitempty"`
 	Change  *Change        `json:"change,omitempty"`
@@ -119,6 +123,20 @@ func text(err error) string {
 	return err.Error()
 }
 
+// blame is the exit status that a shell would have, 0 where it is not the
+// program's fault.
+func blame(err error) int {
+	var start *sandboxctl.StartError
+	var spawn *ns.SpawnError
+	switch {
+	case errors.As(err, &start):
+		return start.Status
+	case errors.As(err, &spawn):
+		return sandboxctl.StatusNotExecutable
+	}
+	return 0
+}
+
 // answerExec runs a command for a client, and ends it when the client is gone.
 func (s *Sandbox) answerExec(ctx context.Context, c *wire.Conn, cmd *Command, files []*os.File) {
 	var stdio [3]*os.File
@@ -129,9 +147,7 @@ func (s *Sandbox) answerExec(ctx context.Context, c *wire.Conn, cmd *Command, fi
 	}
 	p, err := s.Run(ctx, *cmd, stdio)
 	if err != nil {
-		var errno syscall.Errno
-		_ = errors.As(err, &errno)
-		_ = c.Send(response{Error: err.Error(), Errno: int(errno)})
+		_ = c.Send(response{Error: err.Error(), Start: blame(err)})
 		return
 	}
 	var terminal []*os.File
