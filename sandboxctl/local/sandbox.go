@@ -19,6 +19,7 @@ import (
 	"github.com/openshell-policy/openshell/sandboxctl"
 	"github.com/openshell-policy/openshell/sandboxctl/local/ns"
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
+	"github.com/openshell-policy/openshell/sandboxctl/shim/bare"
 	"github.com/openshell-policy/openshell/schemas"
 )
 
@@ -113,11 +114,13 @@ func Start(ctx context.Context, opts Options) (*Sandbox, error) {
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return nil, err
 	}
+	probed := make(chan bare.Finding, 1)
+	go func() { probed <- bare.Probe(ctx) }()
 	if err := s.build(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
-	if err := s.confine(); err != nil {
+	if err := s.confine(<-probed); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -181,17 +184,20 @@ func ports(p Policy) []int {
 }
 
 // confine puts everything that will run under the policy.
-func (s *Sandbox) confine() error {
+func (s *Sandbox) confine(found bare.Finding) error {
 	var err error
 	if s.view, err = openView(s.ns.PID()); err != nil {
 		return fmt.Errorf("look into the sandbox: %w", err)
 	}
-	level := shim.Full // TODO Probe
+	level := found.Level
+	if level == shim.Pod {
+		level = shim.Full // the namespaces are around it
+	}
 	policy := s.policy.Load()
 	config, plan := shim.Prepare(shim.Request{
 		Policy: policy.Policy, Ceiling: policy.Ceiling, Home: Home, Level: level, Hot: s.opts.HotFiles, View: s.view,
 	})
-	if err := s.enough(config, plan); err != nil {
+	if err := s.enough(config, plan, found); err != nil {
 		return err
 	}
 	s.config = config
@@ -201,6 +207,9 @@ func (s *Sandbox) confine() error {
 	}
 	listener, err := s.ns.Confine(text)
 	if err != nil {
+		return err
+	}
+	if err := shim.Harden(); err != nil {
 		return err
 	}
 	return s.supervise(listener)
@@ -273,6 +282,7 @@ func (s *Sandbox) Run(_ context.Context, cmd Command, stdio [3]*os.File) (*Proce
 		return nil, err
 	}
 	cmd.Path = path
+	cmd.Env, _ = shim.Scrub(cmd.Env)
 	p, err := s.spawn(cmd, stdio)
 	if err != nil {
 		return nil, err

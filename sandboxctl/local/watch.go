@@ -5,9 +5,11 @@ package local
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
+	"github.com/openshell-policy/openshell/sandboxctl/shim/bare"
 	"github.com/openshell-policy/openshell/sandboxctl/shim/floor"
 )
 
@@ -54,25 +56,14 @@ type DegradedError struct {
 
 // Error names what is missing.
 func (e *DegradedError) Error() string {
-	return fmt.Sprintf("this machine enforces policies only at level %s, which is too little for this one: %s", e.Level, join(e.Missing))
-}
-
-func join(words []string) string {
-	out := ""
-	for i, w := range words {
-		if i > 0 {
-			out += "; "
-		}
-		out += w
-	}
-	return out
+	return fmt.Sprintf("this machine enforces policies only at level %s, which is too little for this one: %s", e.Level, strings.Join(e.Missing, "; "))
 }
 
 // enough refuses to start what cannot be enforced.
-func (s *Sandbox) enough(config shim.Config, plan floor.Plan) error {
+func (s *Sandbox) enough(config shim.Config, plan floor.Plan, found bare.Finding) error {
 	if s.opts.AllowDegraded || config.Level == shim.Full || config.Level == shim.Pod {
 		return nil
 	}
-	missing := append([]string{"commands cannot be decided"}, plan.Trapped...)
+	missing := append(found.Lacks, plan.Trapped...)
 	return &DegradedError{Level: string(config.Level), Missing: missing}
 }
