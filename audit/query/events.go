@@ -54,8 +54,18 @@ func logsIn(dir string) ([]string, error) {
 	var out []string
 	for _, e := range entries {
 		p := filepath.Join(dir, e.Name())
-		if e.IsDir() && isLog(p) {
+		switch {
+		case !e.IsDir():
+		case isLog(p):
 			out = append(out, p)
+		default: // as received logs are kept: proven/NAME, unproven/NAME
+			below, err := filepath.Glob(filepath.Join(p, "*", "segments"))
+			if err != nil {
+				return nil, err
+			}
+			for _, b := range below {
+				out = append(out, filepath.Dir(b))
+			}
 		}
 	}
 	if len(out) == 0 {
