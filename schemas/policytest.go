@@ -26,9 +26,9 @@ type TestCase struct {
 	File    string       `json:"file,omitempty"`
 	Command string       `json:"command,omitempty"`
 	Expect  string       `json:"expect"` // allow or deny
-	Rule    string       `json:"rule,omitempty"`
-	Code    Code         `json:"code,omitempty"`
 	Mode    Mode         `json:"mode,omitempty"`
+	Code    Code         `json:"code,omitempty"`
+	Rule    string       `json:"rule,omitempty"`
 }
 
 // TestRequest is a request; in YAML also the short form "METHOD URL".

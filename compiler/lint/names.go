@@ -175,7 +175,8 @@ func unknownRules(s *set, d *parse.Document, r *reporter) {
 	}
 }
 
-// cannotAsk finds cases of tests that no input can be made of.
+// cannotAsk finds cases of tests that no input can be made of, unless that is what
+// they ask.
 func cannotAsk(_ *set, d *parse.Document, r *reporter) {
 	for i, c := range d.Test.Spec.Cases {
 		var err error
@@ -190,7 +191,8 @@ func cannotAsk(_ *set, d *parse.Document, r *reporter) {
 			field = "command"
 			_, err = canon.CommandText(c.Command, canon.Shell{})
 		}
-		if err != nil {
+		refused := c.Code == schemas.CodeBadRequest || c.Code == schemas.CodeAuthorityMismatch
+		if err != nil && !refused {
 			r.at([]any{"spec", "cases", i, field}, "write it as in GET https://api.example.com/, read /workspace/a or git status", "%s", err)
 		}
 	}
