@@ -12,8 +12,11 @@ import (
 // where a mapping's keys are the author's.
 func order(kind string, path []string) []string {
 	t := reflect.TypeFor[schemas.SandboxPolicy]()
-	if kind == schemas.KindPolicyTest {
+	switch kind {
+	case schemas.KindPolicyTest:
 		t = reflect.TypeFor[schemas.PolicyTest]()
+	case schemas.KindPolicyInvariants:
+		t = reflect.TypeFor[schemas.PolicyInvariants]()
 	}
 	for _, step := range path {
 		t = elem(t)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	yaml "go.yaml.in/yaml/v4"
 )
@@ -23,8 +24,8 @@ func isPattern(path []string) bool {
 	return false
 }
 
-// scalarText writes a scalar of one line.
-func scalarText(v *value, test bool) string {
+// scalarText writes a scalar of one line, which may stand inside of brackets.
+func scalarText(v *value, test, inside bool) string {
 	n := v.node
 	switch {
 	case n.Tag != "!!str":
@@ -33,12 +34,18 @@ func scalarText(v *value, test bool) string {
 		return quote(n.Value)
 	case !test && len(v.path) > 1 && v.path[len(v.path)-2] == "allow_private" && strings.Trim(n.Value, "0123456789abcdef./:") == "":
 		return n.Value // a range of addresses reads as itself
-	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.Contains(n.Value, "\n") && v.line == v.endLine:
+	case inside && plain(n.Value), !inside && plainLine(n.Value):
 		return n.Value
-	case plain(n.Value):
+	case !inside && asWritten(v):
 		return n.Value
 	}
 	return quote(n.Value)
+}
+
+// asWritten tells whether a scalar stands on its line without quotes already.
+func asWritten(v *value) bool {
+	styled := v.node.Style & (yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle)
+	return styled == 0 && !flow(v.owner.in.node) && !strings.Contains(v.node.Value, "\n") && v.line == v.endLine
 }
 
 // quote puts a text into double quotes, or into single ones where that saves
@@ -54,13 +61,21 @@ func printable(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r == '\ufeff' || !strconv.IsPrint(r) }) < 0
 }
 
-// plain tells whether a text reads as itself without quotes everywhere: narrower
-// than YAML is.
+// plain tells whether a text reads as itself without quotes inside of brackets:
+// narrower than YAML is.
 func plain(s string) bool {
-	if s == "" || strings.TrimSpace(s) != s || strings.ContainsAny(s[:1], "-?:.~=<%@`&*!|>'\"#+0123456789") || !printable(s) {
+	return plainLine(s) && !strings.ContainsAny(s, ",[]{}#&*!|>'\"%@`\\:")
+}
+
+// plainLine tells it for a text with a line of its own.
+func plainLine(s string) bool {
+	if word := strings.TrimLeft(s, "-"); len(s)-len(word) <= 2 && word != "" && unicode.IsLetter(rune(word[0])) {
+		s = word // an option of a command
+	}
+	if s == "" || strings.TrimSpace(s) != s || strings.ContainsAny(s[:1], "-?:.~=<%@`&*!|>'\"#+0123456789,[]{}") || !printable(s) {
 		return false
 	}
-	if strings.ContainsAny(s, ",[]{}#&*!|>'\"%@`\\") || strings.Contains(s, ": ") || strings.HasSuffix(s, ":") {
+	if strings.Contains(s, ": ") || strings.Contains(s, " #") || strings.HasSuffix(s, ":") {
 		return false
 	}
 	switch strings.ToLower(s) {
