@@ -110,17 +110,21 @@ func TestOverriddenAndEmpty(t *testing.T) {
 		name, network string
 		want          []string
 	}{
-		{"two deny rules together", `
+		{
+			"two deny rules together", `
     outbound: [{name: a, host: h.example.com, methods: [GET, POST]}]
     denied: [{name: b, host: h.example.com, methods: [GET]}, {name: c, host: h.example.com, methods: [POST]}]`,
-			[]string{"6 OSP2102 a never allows anything: b and c together deny every request that it takes"}},
+			[]string{"6 OSP2102 a never allows anything: b and c together deny every request that it takes"},
+		},
 		{"a part of it", `
     outbound: [{name: a, host: h.example.com, methods: [GET, POST]}]
     denied: [{name: b, host: h.example.com, methods: [GET]}]`, nil},
-		{"another case", `
+		{
+			"another case", `
     outbound: [{name: a, host: h.example.com, methods: [GET], paths: ["/Admin/x"]}]
     denied: [{name: b, host: h.example.com, paths: ["/admin/**"]}]`,
-			[]string{"6 OSP2102 a never allows anything: b denies every request that it takes"}},
+			[]string{"6 OSP2102 a never allows anything: b denies every request that it takes"},
+		},
 		{"a guard that takes nothing", `
     outbound: [{name: a, host: h.example.com, methods: [GET], paths: ["/a/**"]}]
     denied: [{name: b, host: h.example.com, paths: ["/b/**"]}]`, []string{"7 OSP2104 b denies nothing that the policy allows"}},

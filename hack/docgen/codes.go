@@ -66,8 +66,12 @@ func codes() ([]byte, error) {
 	b.WriteString(diagnosticsIntro)
 	for _, c := range diag.Codes() {
 		fmt.Fprintf(&b, "\n### %s: %s (%s)\n\n%s %s\n", c.Code, c.Title, c.Severity, c.Why, c.Fix)
-		example(&b, "refused", c.Bad)
-		example(&b, "taken", c.Good)
+		bad, good := "refused", "taken"
+		if c.Part == diag.PartLint {
+			bad, good = "found", "not found"
+		}
+		example(&b, bad, c.Bad)
+		example(&b, good, c.Good)
 	}
 	return b.Bytes(), nil
 }
