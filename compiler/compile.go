@@ -5,6 +5,7 @@ package compiler
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/openshell-policy/openshell/compiler/bundle"
@@ -58,7 +59,9 @@ func Compile(sources []Source, opts Options) *Result {
 	s := opts.Cache.begin()
 	defer s.end()
 	r := &Result{Sources: map[string][]byte{}}
+	sources, owned := split(sources)
 	docs := r.parse(s, sources)
+	modules := r.check(owned)
 	var library []*parse.Document
 	if slices.ContainsFunc(docs, extends) {
 		library = r.parse(s, opts.Library)
@@ -68,7 +71,7 @@ func Compile(sources []Source, opts Options) *Result {
 	r.Diagnostics = append(r.Diagnostics, check.News(parsed, found)...)
 	r.Policies = policies
 	if !diag.HasErrors(r.Diagnostics) {
-		r.build(s, opts)
+		r.build(s, modules, opts)
 	}
 	diag.Sort(r.Diagnostics)
 	return r
@@ -77,6 +80,31 @@ func Compile(sources []Source, opts Options) *Result {
 // extends tells whether a document needs others: without one the library need
 // not be read.
 func extends(d *parse.Document) bool { return d.Policy != nil && len(d.Policy.Spec.Extends) > 0 }
+
+// split tells the policies from the Rego modules beside them; Rego tests are
+// neither.
+func split(sources []Source) (policies []Source, modules []bundle.Source) {
+	for _, s := range sources {
+		switch {
+		case strings.HasSuffix(s.Name, "_test.rego"):
+		case strings.HasSuffix(s.Name, ".rego"):
+			modules = append(modules, bundle.Source{Name: s.Name, Data: s.Data})
+		default:
+			policies = append(policies, s)
+		}
+	}
+	slices.SortFunc(modules, func(a, b bundle.Source) int { return strings.Compare(a.Name, b.Name) })
+	return policies, modules
+}
+
+func (r *Result) check(owned []bundle.Source) []bundle.Module {
+	for _, s := range owned {
+		r.Sources[s.Name] = s.Data
+	}
+	modules, found := bundle.Modules(owned)
+	r.Diagnostics = append(r.Diagnostics, found...)
+	return modules
+}
 
 func (r *Result) parse(s *session, sources []Source) []*parse.Document {
 	var docs []*parse.Document
@@ -89,13 +117,13 @@ func (r *Result) parse(s *session, sources []Source) []*parse.Document {
 	return docs
 }
 
-func (r *Result) build(s *session, opts Options) {
+func (r *Result) build(s *session, modules []bundle.Module, opts Options) {
 	var sources []bundle.Source
 	if opts.KeepSources {
 		sources = s.sources(r.Policies)
 	}
 	data, revision, err := bundle.Build(r.Policies, bundle.Options{
-		Sources: sources,
+		Sources: sources, Modules: modules,
 		Library: opts.Rego, Revision: opts.Revision, Name: opts.Name, Serial: opts.Serial,
 		Expires: opts.Expires, Compiler: opts.Compiler, Generate: s.generate,
 	})

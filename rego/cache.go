@@ -50,10 +50,18 @@ type cacheKey struct{ buf []byte }
 
 var keyPool = sync.Pool{New: func() any { return &cacheKey{make([]byte, 0, 512)} }}
 
-func acquireKey(in *schemas.DecisionInput) *cacheKey {
+// acquireKey encodes what a decision depends on; with extensions that is all of the
+// input.
+func acquireKey(in *schemas.DecisionInput, extended bool) *cacheKey {
 	k := keyPool.Get().(*cacheKey)
 	k.buf = k.buf[:0]
 	k.text(string(in.Kind), in.Policy)
+	if extended {
+		k.text(in.Sandbox.ID, in.Sandbox.Agent, in.Sandbox.Home)
+		if in.Network != nil {
+			k.number(int(in.Network.ContentLength))
+		}
+	}
 	if n := in.Network; n != nil {
 		k.network(n)
 		return k

@@ -76,6 +76,12 @@ func (e *Engine) build(a *archive.Archive, old *Generation) (*Generation, error)
 	if g.masks, err = c.masking(old.masks); err != nil {
 		return nil, err
 	}
+	if g.extensions, err = c.extended(g.library, old.extensions); err != nil {
+		return nil, err
+	}
+	for name, source := range c.data.Extensions {
+		g.sources[name] = &source
+	}
 	for _, name := range c.names {
 		if g.policies[name], err = c.policy(g, name, old.policies[name]); err != nil {
 			return nil, err

@@ -27,8 +27,12 @@ type policy struct {
 
 // evaluate returns the one value of a query.
 func (p base) evaluate(ctx context.Context, q *query, input *ast.Term, caching bool) (*ast.Term, error) {
+	return p.evaluateWithin(ctx, budget, q, input, caching)
+}
+
+func (p base) evaluateWithin(ctx context.Context, limit time.Duration, q *query, input *ast.Term, caching bool) (*ast.Term, error) {
 	w := watches.get()
-	w.timer.Reset(budget)
+	w.timer.Reset(limit)
 	tq := topdown.NewQuery(q.body).
 		WithCompiler(q.rules).
 		WithQueryCompiler(q.compiler).

@@ -11,21 +11,23 @@ import (
 
 // Generation is one immutable set of policies. It is safe for concurrent use.
 type Generation struct {
-	number   uint64
-	revision string
-	manifest archive.Manifest
-	data     base
-	shared   *shared
-	library  *library
-	masks    *masking // nil: the bundle has none
-	policies map[string]*policy
-	cache    *cache
-	names    *nameCache
+	number     uint64
+	revision   string
+	manifest   archive.Manifest
+	data       base
+	shared     *shared
+	library    *library
+	masks      *masking                   // nil: the bundle has none
+	extensions *extensions                // nil: the bundle has none
+	sources    map[string]*schemas.Source // of extensions
+	policies   map[string]*policy
+	cache      *cache
+	names      *nameCache
 }
 
 func newGeneration(number uint64, revision string, opts Options) *Generation {
 	return &Generation{
-		number: number, revision: revision, policies: map[string]*policy{},
+		number: number, revision: revision, policies: map[string]*policy{}, sources: map[string]*schemas.Source{},
 		cache: newCache(opts.CacheSize), names: newNameCache(),
 	}
 }
@@ -131,12 +133,12 @@ func (g *Generation) Decide(ctx context.Context, in *schemas.DecisionInput) sche
 	if p == nil {
 		return g.fail(in, schemas.CodeNoPolicy)
 	}
-	key := acquireKey(in)
+	key := acquireKey(in, g.extensions != nil)
 	defer releaseKey(key)
 	if d, ok := g.cache.get(key.buf); ok {
 		return d
 	}
-	d := g.decide(ctx, p, in)
+	d := g.extend(ctx, p, in, g.decide(ctx, p, in))
 	if d.Code != schemas.CodePolicyError {
 		g.cache.add(key.buf, d)
 	}

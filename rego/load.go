@@ -40,6 +40,8 @@ type data struct {
 	Hints    json.RawMessage            `json:"hints"`
 	Tables   json.RawMessage            `json:"tables"`
 	Index    map[string]json.RawMessage `json:"index"`
+	// Extensions says where the extensions come from.
+	Extensions map[string]schemas.Source `json:"extensions_index"`
 }
 
 // index is the source map of one policy.

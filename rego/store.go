@@ -18,7 +18,12 @@ func (c *content) store(g *Generation) error {
 	for name, p := range g.policies {
 		index.Insert(ast.StringTerm(name), ast.NewTerm(p.indexed.value))
 	}
+	extensions, err := ast.InterfaceToValue(c.data.Extensions)
+	if err != nil {
+		return unfit("its extensions cannot be read: %v", err)
+	}
 	root := ast.NewObject(
+		[2]*ast.Term{ast.StringTerm("extensions_index"), ast.NewTerm(extensions)},
 		[2]*ast.Term{ast.StringTerm("revision"), ast.StringTerm(c.data.Revision)},
 		[2]*ast.Term{ast.StringTerm("index"), ast.NewTerm(index)},
 	)

@@ -1,5 +1,7 @@
 package schemas
 
+import "strings"
+
 // Code is a stable word for why a decision came out as it did.
 type Code string
 
@@ -55,14 +57,20 @@ type CodeInfo struct {
 	Doc string `json:"doc"`
 }
 
-// Info returns the code's entry in the table; an unknown code is described as
-// policy_error is.
+// Info returns the code's entry in the table; ext_NAME_CODE is what an extension
+// denies with, and an unknown code is described as policy_error is.
 func (c Code) Info() CodeInfo {
 	if info, ok := codeIndex[c]; ok {
 		return info
 	}
+	if strings.HasPrefix(string(c), "ext_") {
+		return extensionInfo
+	}
 	return codeIndex[CodePolicyError]
 }
+
+// extensionInfo describes every code that extensions in Rego give.
+var extensionInfo = CodeInfo{"", 403, "denied by an extension", "", true, "An extension of the policies denies it; its message says why."}
 
 // Codes returns the table in its documented order.
 func Codes() []CodeInfo { return append([]CodeInfo(nil), codeTable...) }

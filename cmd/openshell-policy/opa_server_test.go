@@ -95,7 +95,9 @@ func startServe(t *testing.T, file string) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	said, out := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- serveBundles(ctx, &serveOptions{files: []string{file}, listen: "127.0.0.1:0", stderr: out}) }()
+	go func() {
+		done <- serveBundles(ctx, &serveOptions{files: []string{file}, listen: "127.0.0.1:0", stderr: out})
+	}()
 	address := make(chan string, 1)
 	go func() {
 		text := &bytes.Buffer{}

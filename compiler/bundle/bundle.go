@@ -39,6 +39,8 @@ type Options struct {
 	Serial   int64
 	Expires  time.Time // zero: never
 	Compiler string    // version of the compiler, for the manifest
+	// Modules are the owner's extensions and mask rules.
+	Modules []Module
 	// Sources are kept in the manifest, and decide nothing.
 	Sources []Source
 	// Generate lowers a plan; nil is regogen.Generate.
@@ -83,6 +85,13 @@ func assemble(policies []*plan.Policy, opts Options) (opabundle.Bundle, string, 
 	if generate == nil {
 		generate = regogen.Generate
 	}
+	extensions := map[string]schemas.Source{}
+	for _, m := range opts.Modules {
+		add(m.Path, string(m.Text))
+		if m.Extension != "" {
+			extensions[m.Extension] = m.Source
+		}
+	}
 	index := map[string]json.RawMessage{}
 	names := make([]string, 0, len(sorted))
 	for _, p := range sorted {
@@ -93,7 +102,7 @@ func assemble(policies []*plan.Policy, opts Options) (opabundle.Bundle, string, 
 		index[p.Name] = g.Encoded
 		names = append(names, p.Name)
 	}
-	content := Data{Codes: templates(), Hints: tables.Hints(), Index: index, Tables: Tables{
+	content := Data{Codes: templates(), Hints: tables.Hints(), Index: index, Extensions: extensions, Tables: Tables{
 		Carriers: tables.Carriers(), Helpers: tables.Helpers(), Loaders: tables.Loaders(),
 	}}
 	encoded, err := json.Marshal(content)
@@ -110,6 +119,9 @@ func assemble(policies []*plan.Policy, opts Options) (opabundle.Bundle, string, 
 	b.Manifest = manifest(content.Revision, names, opts)
 	if b.Manifest.Metadata["source_map"], err = indexDigest(index); err != nil {
 		return b, "", err
+	}
+	if len(extensions) > 0 {
+		b.Manifest.Metadata["extensions"] = slices.Sorted(maps.Keys(extensions))
 	}
 	if len(opts.Sources) > 0 {
 		b.Manifest.Metadata["sources"], err = packSources(opts.Sources)
@@ -169,6 +181,8 @@ type Data struct {
 	Hints    []tables.Hint              `json:"hints"`
 	Tables   Tables                     `json:"tables"`
 	Index    map[string]json.RawMessage `json:"index"` // regogen.Index by policy
+	// Extensions says where the extensions come from, by name.
+	Extensions map[string]schemas.Source `json:"extensions_index"`
 }
 
 // Tables are the tables that the library decides by.

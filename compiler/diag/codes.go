@@ -50,7 +50,7 @@ func Codes() []CodeInfo { return slices.Clone(codes()) }
 var codes = sync.OnceValue(func() []CodeInfo {
 	all := slices.Concat(
 		compileCodes,
-		bundleCodes,
+		bundleCodes, extensionCodes,
 		auditCodes,
 		lintCodes(),
 		testCodes(),

@@ -26,10 +26,11 @@ type File struct {
 }
 
 // Read reads policy files and folders. Of a folder it takes every *.yaml and
-// *.yml at any depth but tests (*_test.yaml) and what begins with a dot. Sources
-// are sorted by name, and a file that is named twice is read once.
+// *.yml at any depth but tests (*_test.yaml) and what begins with a dot, and the
+// Rego modules beside them. Sources are sorted by name, and a file that is named
+// twice is read once.
 func Read(paths ...string) ([]compiler.Source, error) {
-	files, err := ReadFiles(func(name string) bool { return !IsTest(name) }, paths...)
+	files, err := readListed(withModules, paths...)
 	var sources []compiler.Source
 	for _, f := range files {
 		sources = append(sources, f.Source)
@@ -39,10 +40,14 @@ func Read(paths ...string) ([]compiler.Source, error) {
 
 // ReadFiles is Read for the files of folders that want selects.
 func ReadFiles(want func(name string) bool, paths ...string) ([]File, error) {
+	return readListed(func(path string) ([]string, error) { return Files(path, want) }, paths...)
+}
+
+func readListed(list func(path string) ([]string, error), paths ...string) ([]File, error) {
 	var out []File
 	taken := map[string]string{} // file by name
 	for _, p := range paths {
-		files, err := Files(p, want)
+		files, err := list(p)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ package openshell
 
 import data.openshell.exec
 import data.openshell.explain
+import data.openshell.extensions
 import data.openshell.file
 import data.openshell.network
 
@@ -20,7 +21,46 @@ default decision := {
 	"revision": "",
 }
 
-decision := explain.bad_request(missing) if {
+decision := by_policy if {
+	not passes(by_policy)
+} else := by_policy if {
+	extensions.verdict.code == "allowed"
+} else := failed if {
+	extensions.verdict.code == "policy_error"
+} else := by_policy if {
+	not by_policy.allow # mode audit lets it pass
+	by_extension.mode == "audit" # and the denial of the extension too
+} else := by_extension
+
+passes(d) if d.allow
+
+passes(d) if d.mode == "audit"
+
+failed := {
+	"allow": false,
+	"mode": "enforce",
+	"code": "policy_error",
+	"message": data.openshell.codes.policy_error,
+	"rule": "default",
+	"policy": input.policy,
+	"revision": data.openshell.revision,
+}
+
+by_extension := object.union(
+	{
+		"allow": false,
+		"mode": data.openshell.index[input.policy].mode,
+		"code": extensions.verdict.code,
+		"message": extensions.verdict.message,
+		"rule": extensions.verdict.rule,
+		"policy": input.policy,
+		"revision": data.openshell.revision,
+	},
+	{"source": source | source := data.openshell.extensions_index[extensions.verdict.name]},
+)
+
+# by_policy is the decision of the policy alone.
+by_policy := explain.bad_request(missing) if {
 	missing := lacking
 } else := explain.no_policy if {
 	not data.openshell.index[input.policy]

@@ -65,10 +65,13 @@ func recode(from, to any) error {
 type Variant struct {
 	Name string // of no policy in the bundle
 	Of   string // the policy it is a variant of
-	// Modules are the generated modules by surface. Of a surface that is left out
-	// the variant has the rules of the original, under their old ordinals: with an
-	// Index that counts otherwise, only whether they match may be asked.
+	// Modules are the generated modules by surface. What decides on a surface that
+	// is left out may not be asked.
 	Modules map[string]string
+	// Originals are surfaces of which the variant has the rules of the original,
+	// under their old ordinals: with an Index that counts otherwise, only whether
+	// they match may be asked.
+	Originals []string
 	Index   any // data.openshell.index of the variant
 }
 
@@ -88,9 +91,10 @@ func (b *Base) modules(vs []Variant) (map[string]*ast.Module, error) {
 			}
 			out[path+surface] = m
 		}
-		for surface, original := range own {
-			if _, replaced := v.Modules[surface]; replaced {
-				continue
+		for _, surface := range v.Originals {
+			original := own[surface]
+			if original == nil {
+				return nil, fmt.Errorf("variant %q: policy %q has no module %q", v.Name, v.Of, surface)
 			}
 			m, err := alias(v, surface, original)
 			if err != nil {
