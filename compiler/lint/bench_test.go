@@ -33,3 +33,35 @@ func BenchmarkLintThousandPolicies(b *testing.B) {
 		}
 	}
 }
+
+// many is one policy of n rules: half exact hosts, half wildcards, three paths each.
+func many(n int) []byte {
+	var b strings.Builder
+	b.WriteString(policyText("  network:\n    outbound:\n"))
+	for i := range n {
+		host := fmt.Sprintf("h%d.example.com", i)
+		if i%2 == 1 {
+			host = fmt.Sprintf("*.h%d.example.org", i)
+		}
+		fmt.Fprintf(&b, "      - {host: %q, scheme: https, methods: [GET, POST], paths: [\"/a%d/**\", \"/b/*/c\", \"/d\"]}\n", host, i)
+	}
+	b.WriteString("    denied:\n")
+	for i := range n / 50 {
+		fmt.Fprintf(&b, "      - {host: h%d.example.com, paths: [\"/a%d/x/**\"]}\n", 2*i, 2*i)
+	}
+	return []byte(b.String())
+}
+
+func BenchmarkLintManyRules(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			sources := []lint.Source{{Name: "p.yaml", Data: many(n)}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := lint.Run(sources, lint.Options{NoTests: true}); r.Policies != 1 {
+					b.Fatal(r.Diagnostics[0])
+				}
+			}
+		})
+	}
+}

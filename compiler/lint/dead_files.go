@@ -26,6 +26,9 @@ func (p *policy) planned(list string) []plan.PathRule {
 func redundantFiles(p *policy, r *reporter) {
 	for _, list := range fileLists {
 		all := p.planned(list)
+		if len(all) > maxCompared {
+			continue
+		}
 		gone := map[string]bool{}
 		for _, f := range slices.Backward(p.files(list)) {
 			var others []glob.Pattern

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/exact"
 	"github.com/openshell-policy/openshell/compiler/glob"
 	"github.com/openshell-policy/openshell/compiler/plan"
@@ -36,12 +37,13 @@ type list struct {
 // ones the first stays, and what is reported may be removed all at once.
 func (p *policy) redundantIn(own []rule, l list, r *reporter) {
 	gone := map[int]bool{}
+	hosts, places := newHostIndex(l.rules), placesOf(l.rules)
 	for _, x := range slices.Backward(own) {
-		mine := slices.IndexFunc(l.rules, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })
-		if mine < 0 {
+		mine, ok := places[x.plan.Pos]
+		if !ok {
 			continue
 		}
-		by := p.covering(mine, l, gone)
+		by := p.covering(mine, l, hosts, gone)
 		if len(by) == 0 {
 			continue
 		}
@@ -63,12 +65,21 @@ func (p *policy) redundantIn(own []rule, l list, r *reporter) {
 	}
 }
 
+// placesOf are the indexes of rules by where they stand.
+func placesOf(rules []plan.NetworkRule) map[diag.Position]int {
+	out := make(map[diag.Position]int, len(rules))
+	for i := range rules {
+		out[rules[i].Pos] = i
+	}
+	return out
+}
+
 // covering lists the rules that together take all that one takes.
-func (p *policy) covering(mine int, l list, gone map[int]bool) []int {
+func (p *policy) covering(mine int, l list, hosts *hostIndex, gone map[int]bool) []int {
 	var candidates []int
 	var some []*plan.NetworkRule
 	a := &l.rules[mine]
-	for j := range l.rules {
+	for _, j := range hosts.near(a.Host) {
 		b := &l.rules[j]
 		if j == mine || gone[j] || !l.alike(a, b) {
 			continue
@@ -89,8 +100,12 @@ func (p *policy) covering(mine int, l list, gone map[int]bool) []int {
 
 // overriddenRules finds allow rules whose every request deny rules take first.
 func overriddenRules(p *policy, r *reporter) {
+	if len(p.plan.Network.Denied) == 0 {
+		return
+	}
+	hosts, places := newHostIndex(p.plan.Network.Denied), placesOf(p.plan.Network.Outbound)
 	for _, x := range p.outbound() {
-		by := p.overriding(x)
+		by := p.overriding(x, hosts, places)
 		if len(by) == 0 {
 			continue
 		}
@@ -109,10 +124,10 @@ func overriddenRules(p *policy, r *reporter) {
 	}
 }
 
-func (p *policy) overriding(x rule) []*plan.NetworkRule {
+func (p *policy) overriding(x rule, hosts *hostIndex, places map[diag.Position]int) []*plan.NetworkRule {
 	var candidates []int
 	var some []*plan.NetworkRule
-	for j := range p.plan.Network.Denied {
+	for _, j := range hosts.near(x.plan.Host) {
 		deny := &p.plan.Network.Denied[j]
 		switch {
 		case len(deny.Host.Segments) == 0:
@@ -126,7 +141,7 @@ func (p *policy) overriding(x rule) []*plan.NetworkRule {
 		return nil
 	}
 	s := p.space()
-	mine := s.outbound[slices.IndexFunc(p.plan.Network.Outbound, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })]
+	mine := s.outbound[places[x.plan.Pos]]
 	var out []*plan.NetworkRule
 	for _, j := range union(s, mine, s.denied, candidates) {
 		out = append(out, &p.plan.Network.Denied[j])
@@ -175,8 +190,9 @@ func denyNothing(p *policy, r *reporter) {
 	if p.extended[p.plan.Name] || len(p.plan.Network.Outbound) == 0 {
 		return
 	}
+	hosts, places := newHostIndex(p.plan.Network.Outbound), placesOf(p.plan.Network.Denied)
 	for _, x := range p.denied() {
-		if p.compiles && !p.deniesSomething(x) {
+		if p.compiles && !p.deniesSomething(x, hosts, places) {
 			r.at(x.at("host"), "remove it, or keep it with an ignore comment as a guard", "%s denies nothing that the policy allows", x.plan.ID)
 		}
 	}
@@ -184,9 +200,17 @@ func denyNothing(p *policy, r *reporter) {
 
 // deniesSomething tells whether an allow rule may take a request that a deny rule
 // takes. Deny rules read paths in several ways, which only the search knows.
-func (p *policy) deniesSomething(x rule) bool {
+func (p *policy) deniesSomething(x rule, hosts *hostIndex, places map[diag.Position]int) bool {
 	var near []int
-	for i := range p.plan.Network.Outbound {
+	var candidates []int
+	if _, exact := literalEnd(x.plan.Host); exact {
+		candidates = hosts.near(x.plan.Host)
+	} else {
+		for i := range p.plan.Network.Outbound {
+			candidates = append(candidates, i)
+		}
+	}
+	for _, i := range candidates {
 		a := &p.plan.Network.Outbound[i]
 		if !sameDestination(a, x.plan) {
 			continue
@@ -200,7 +224,7 @@ func (p *policy) deniesSomething(x rule) bool {
 		return false
 	}
 	s := p.space()
-	mine := s.denied[slices.IndexFunc(p.plan.Network.Denied, func(o plan.NetworkRule) bool { return o.Pos == x.plan.Pos })]
+	mine := s.denied[places[x.plan.Pos]]
 	return slices.ContainsFunc(near, func(i int) bool { return s.requests.Intersect(s.outbound[i], mine).Verdict != exact.No })
 }
 
@@ -259,6 +283,9 @@ type coveredBy struct{ i, by int }
 // removed all at once.
 func coveredIn(globs []glob.Pattern, covered func(p, by glob.Pattern) bool) []coveredBy {
 	var out []coveredBy
+	if len(globs) > maxCompared {
+		return repeated(globs)
+	}
 	gone := map[int]bool{}
 	for i := len(globs) - 1; i >= 0; i-- {
 		for j := range globs {
@@ -270,6 +297,23 @@ func coveredIn(globs []glob.Pattern, covered func(p, by glob.Pattern) bool) []co
 		}
 	}
 	slices.SortFunc(out, func(a, b coveredBy) int { return cmp.Compare(a.i, b.i) })
+	return out
+}
+
+// maxCompared bounds the lists whose entries are compared each with each; of longer
+// ones only what is repeated is found.
+const maxCompared = 1000
+
+func repeated(globs []glob.Pattern) []coveredBy {
+	var out []coveredBy
+	first := map[string]int{}
+	for i, g := range globs {
+		if j, seen := first[g.Source]; seen {
+			out = append(out, coveredBy{i, j})
+			continue
+		}
+		first[g.Source] = i
+	}
 	return out
 }
 

@@ -13,6 +13,9 @@ import (
 
 // redundantCommands finds patterns that others of the same list cover.
 func redundantCommands(p *policy, r *reporter) {
+	if len(p.plan.Exec.Allowed) > maxCompared || len(p.plan.Exec.Blocked) > maxCompared {
+		return
+	}
 	gone := map[string]bool{}
 	for _, c := range slices.Backward(p.allowedCommands()) {
 		if other := p.coveringCommand(c, gone); other != nil {
