@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -51,4 +52,38 @@ func isPlain(s string) bool {
 // format characters can hide or reorder text.
 func safe(r rune) bool {
 	return r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Zs, r) && !unicode.Is(unicode.Cf, r)
+}
+
+// SafeJSON is valid JSON with the same meaning that a terminal prints as it
+// stands: what Printable would not let through is written as \uHHHH.
+func SafeJSON(b []byte) []byte {
+	if isTame(b) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+len(b)/8)
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		switch {
+		case r < 0x7f || r != utf8.RuneError && safe(r):
+			out = append(out, b[i:i+n]...)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		i += n
+	}
+	return out
+}
+
+// isTame tells whether there is nothing but ASCII that JSON does not escape
+// anyway.
+func isTame(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }

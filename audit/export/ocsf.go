@@ -41,7 +41,7 @@ func (o *ocsf) Write(e *query.Event) error {
 	if err != nil {
 		return err
 	}
-	_, _ = o.w.Write(line)
+	_, _ = o.w.Write(audit.SafeJSON(line))
 	return o.w.WriteByte('\n')
 }
 

@@ -3,23 +3,35 @@ package query
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/openshell-policy/openshell/audit"
 )
 
+// ErrNotFollowed says that something is no log that grows.
+var ErrNotFollowed = errors.New("only the log of a gateway or shim, a directory, can be followed")
+
 // Follow is Events that goes on with what is appended, until the context ends
 // (nil) or fn fails. What is there already is merged by time; what comes is in
-// the order of its coming. Only logs can be followed, not files of another OPA.
+// the order of its coming. A log need not be there yet, but its folder. Only logs
+// can be followed, not files of another OPA.
 func Follow(ctx context.Context, paths []string, f Filter, fn func(*Event) error) error {
+	var there []string
 	for _, p := range paths {
-		if info, err := os.Stat(p); p == "-" || err != nil || !info.IsDir() {
-			return fmt.Errorf("%s: only the log of a gateway or shim, a directory, can be followed", p)
+		info, err := os.Stat(p)
+		switch {
+		case p != "-" && errors.Is(err, fs.ErrNotExist): // it may come
+		case p == "-" || err != nil || !info.IsDir():
+			return fmt.Errorf("%s: %w", p, ErrNotFollowed)
+		default:
+			there = append(there, p)
 		}
 	}
 	m := newMatcher(f)
-	for e, err := range m.events(paths) {
+	for e, err := range m.events(there) {
 		if err == nil {
 			err = fn(e)
 		}

@@ -2,6 +2,7 @@ package query
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -46,10 +47,10 @@ func (p *Printer) Print(e *Event) error {
 			sep = "[\n  "
 		}
 		_, _ = p.w.WriteString(sep)
-		_, err := p.w.Write(e.Line)
+		_, err := p.w.Write(audit.SafeJSON(e.Line))
 		return err
 	}
-	_, _ = p.w.Write(e.Line)
+	_, _ = p.w.Write(audit.SafeJSON(e.Line))
 	return p.w.WriteByte('\n')
 }
 
@@ -145,8 +146,13 @@ func dash(s string) string {
 
 // JSON prints stats for programs.
 func (s *Stats) JSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(s)
+	if err := enc.Encode(s); err != nil {
+		return err
+	}
+	_, err := w.Write(audit.SafeJSON(b.Bytes()))
+	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/audit/export"
 	"github.com/openshell-policy/openshell/audit/query"
 	"github.com/openshell-policy/openshell/internal/cli"
@@ -93,8 +94,12 @@ func (o *auditExportOptions) write(ctx context.Context, to io.Writer, logs []str
 	if err != nil {
 		return err
 	}
+	terminal := cli.IsTerminal(to)
 	for e, err := range query.Events(logs, o.filter) {
 		if err == nil {
+			if terminal { // elsewhere the bytes are those of the log
+				e.Line, e.Raw = audit.SafeJSON(e.Line), nil
+			}
 			err = w.Write(e)
 		}
 		if err == nil {

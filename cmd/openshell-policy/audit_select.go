@@ -93,7 +93,7 @@ func logsOf(args []string) ([]string, error) {
 // log that does not hold what it should, 2 for one that cannot be read.
 func corrupt(err error) error {
 	var path *fs.PathError
-	if err == nil || errors.As(err, &path) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, &path) || errors.Is(err, context.Canceled) || errors.Is(err, query.ErrNotFollowed) {
 		return err
 	}
 	return cli.WithStatus(cli.ExitFindings, err)
