@@ -281,3 +281,20 @@ func (r result) expect(t testing.TB, status int, contains string) {
 		t.Errorf("status %d, want %d; output, want %q in it:\n%s", r.status, status, contains, r.out)
 	}
 }
+
+// repository puts a Git repository with one commit into the folder.
+func (w *world) repository() {
+	w.t.Helper()
+	for _, args := range [][]string{
+		{"init", "-q", "repo"}, {"-C", "repo", "-c", "user.name=n", "-c", "user.email=n@x", "commit", "-q", "--allow-empty", "-m", "one"},
+	} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir, cmd.Env = w.work, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(w.dir, "home")}
+		if w.mode.pod {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			w.t.Fatalf("git %v: %v: %s", args, err, out)
+		}
+	}
+}

@@ -21,16 +21,18 @@ const (
 
 // execution is one execve with what is known of it.
 type execution struct {
-	asked  string // the path, absolute; of a descriptor what it refers to
-	given  string // what a script is told its own name is
-	file   *place
-	links  []string
-	argv   []string
-	loader []string // variables that change what a program runs, sorted
-	image  image
-	caller *identity
-	parent string // executable that makes the call
-	entry  bool
+	asked   string // the path, absolute; of a descriptor what it refers to
+	given   string // what a script is told its own name is
+	file    *place
+	links   []string
+	argv    []string
+	loader  []string // variables that change what a program runs, sorted
+	path    string   // PATH of the environment
+	scripts []string // programs that the command names and that are scripts, escaped
+	image   image
+	caller  *identity
+	parent  string // executable that makes the call
+	entry   bool
 	// announced is the command from outside that this is, nil if it is none.
 	announced *Expected
 	context   process // what the process is known as
@@ -121,6 +123,12 @@ func (c *call) arguments(x *execution, arg int) error {
 		return unix.E2BIG
 	}
 	x.loader = loaderVariables(env)
+	for _, v := range env {
+		if dirs, ok := strings.CutPrefix(v, "PATH="); ok {
+			x.path = dirs
+			break
+		}
+	}
 	return err
 }
 
@@ -215,21 +223,19 @@ func (c *call) judge(x *execution) (*judged, error) {
 // that it becomes, and against blocked patterns as itself; where a pattern
 // allows the script, and nothing its interpreter, the script is what counts.
 func (c *call) command(x *execution) (*schemas.DecisionInput, schemas.Decision) {
-	whole, err := canon.CommandArgv(x.argv, c.program(x.asked, x.file, x.links), c.shell(x, x.helperOf()))
+	whole, err := canon.CommandArgv(x.argv, c.program(x.asked, x.file, x.links), c.shell(x))
 	if err != nil {
 		return c.malformed(x, err)
 	}
-	own := c.execInput(c.complete(whole, x))
-	d := c.decide(own)
+	own, d := c.decideCommands(x, whole)
 	if x.image.kind != script || d.Code == schemas.CodeBlockedCommand {
 		return own, d
 	}
-	as, err := canon.CommandArgv(x.image.argv(x), c.program(x.image.asked, x.image.file, x.image.links), c.shell(x, x.helperOf()))
+	as, err := canon.CommandArgv(x.image.argv(x), c.program(x.image.asked, x.image.file, x.image.links), c.shell(x))
 	if err != nil {
 		return c.malformed(x, err)
 	}
-	interpreted := c.execInput(c.complete(as, x))
-	di := c.decide(interpreted)
+	interpreted, di := c.decideCommands(x, as)
 	unnamed := di.Code == schemas.CodeCommandNotAllowed || di.Code == schemas.CodeUntrustedProgram && len(x.loader) == 0
 	if !di.Passes() && unnamed && d.Passes() {
 		x.context.script = x.asked // its interpreter is a helper of it
@@ -252,8 +258,11 @@ func (c *call) execInput(in *schemas.ExecInput) *schemas.DecisionInput {
 	return &schemas.DecisionInput{Kind: schemas.KindExec, Policy: c.policy.Name, Sandbox: c.s.opts.Sandbox, Exec: in}
 }
 
-func (c *call) shell(x *execution, parent string) canon.Shell {
-	return canon.Shell{Hook: true, EntryPoint: x.entry, Parent: parent}
+func (c *call) shell(x *execution) canon.Shell {
+	return canon.Shell{
+		Hook: true, EntryPoint: x.entry, Parent: x.helperOf(),
+		Find: func(program, cwd string) (canon.File, bool) { return c.search(x, program, cwd) },
+	}
 }
 
 // program is what the kernel knows of one executable.
@@ -284,10 +293,17 @@ func (c *call) anyWritable(files []string) bool {
 	return false
 }
 
+// gitExecPath is set by git itself for what it starts, to the folder of its own
+// programs; it is harmless where the sandbox cannot change that.
+const gitExecPath = "GIT_EXEC_PATH"
+
 // complete adds the variables that the environment holds.
 func (c *call) complete(in *schemas.ExecInput, x *execution) *schemas.ExecInput {
 	for _, v := range x.loader {
-		name, _, _ := strings.Cut(v, "=")
+		name, value, _ := strings.Cut(v, "=")
+		if name == gitExecPath && strings.HasPrefix(value, "/") && !c.anyWritable([]string{path.Clean(value) + "/git"}) {
+			continue
+		}
 		in.EnvDenied = append(in.EnvDenied, canon.Escape(name))
 	}
 	slices.Sort(in.EnvDenied)

@@ -29,6 +29,7 @@ type node struct {
 	pid      int
 	ends     ends
 	above    []int // parents, at any remove
+	held     bool  // the ends are those held at the execution
 	commands []schemas.Command
 }
 
@@ -41,7 +42,7 @@ type refusal struct {
 // pipeline judges an execution together with the commands that feed it, and those
 // it feeds, through pipes that are held now; nil lets it pass.
 func (c *call) pipeline(x *execution, j *judged) *refusal {
-	own := node{pid: x.caller.tgid, ends: descriptors(x.caller.tgid)}
+	own := node{pid: x.caller.tgid, held: true, ends: descriptors(x.caller.tgid)}
 	if len(own.ends.reads) == 0 && len(own.ends.writes) == 0 {
 		return nil
 	}
@@ -178,9 +179,10 @@ func descriptors(pid int) (e ends) {
 }
 
 // reach returns the commands whose output reaches a process, or with down those
-// that its output reaches, also through others. What passes through a parent of
-// the process is the parent's own doing and ends there: the program that starts
-// everything would connect everything.
+// that its output reaches, also through others. A parent counts with what it held
+// when it was executed, and nothing passes through it: what it opened since, to
+// read what it starts, is its own doing, and the program that starts everything
+// would connect everything.
 func (f *flow) reach(own node, down bool) (out []schemas.Command) {
 	seen := make([]bool, len(f.nodes))
 	for queue := []node{own}; len(queue) > 0; queue = queue[1:] {
@@ -193,12 +195,15 @@ func (f *flow) reach(own node, down bool) (out []schemas.Command) {
 			if down {
 				far = other.ends.reads
 			}
-			if seen[i] || other.pid == own.pid || slices.Contains(own.above, other.pid) ||
-				slices.Contains(other.above, own.pid) || !meet(near, far) {
+			parent := slices.Contains(own.above, other.pid)
+			if seen[i] || other.pid == own.pid || parent && !other.held || !meet(near, far) {
 				continue
 			}
 			seen[i] = true
-			out, queue = append(out, other.commands...), append(queue, other)
+			out = append(out, other.commands...)
+			if !parent {
+				queue = append(queue, other)
+			}
 		}
 	}
 	return out

@@ -16,6 +16,7 @@ import (
 type builder struct {
 	in       *schemas.ExecInput
 	nodes    []node // beside in.Commands
+	find     func(program, cwd string) (File, bool)
 	alone    bool   // the text starts nothing but builtins, so that these count as commands
 	expanded int    // words so far
 	steps    int    // statements walked so far

@@ -217,6 +217,9 @@ func (s *scope) place(words []word, argv0, origin string) int {
 	c := schemas.Command{
 		Program: program, Argv0: argv0, Path: located(program, s.cwd), Links: []string{}, Args: []string{}, Cwd: s.cwd, Origin: origin,
 	}
+	if s.find != nil && (s.cwdKnown || strings.IndexByte(program, '/') <= 0) {
+		s.found(&c, words[0].raw)
+	}
 	if !s.cwdKnown && strings.IndexByte(program, '/') > 0 {
 		s.in.Opaque = true // a relative path of which the beginning is not known
 	}
@@ -228,6 +231,14 @@ func (s *scope) place(words []word, argv0, origin string) int {
 		}
 	}
 	return s.add(c, n)
+}
+
+// found puts the file that the caller sees in the place of the one that is
+// supposed.
+func (s *scope) found(c *schemas.Command, program string) {
+	if f, ok := s.find(program, s.cwd); ok {
+		c.Path, c.Links, c.PathWritable = Escape(f.Path), escapeAll(f.Links), f.PathWritable
+	}
 }
 
 // connectWord walks the substitutions of one argument: <(...) is read by the

@@ -28,6 +28,17 @@ type Shell struct {
 	Hook       bool   // the kernel hook checks every execution too
 	EntryPoint bool   // the command that the sandbox was created with
 	Parent     string // resolved executable that starts the command; "" unknown
+	// Find tells which file a program is that a script or a carrier names, where
+	// the caller can see files; cwd is escaped. nil, or false, leaves it where a
+	// trusted directory would have it.
+	Find func(program, cwd string) (File, bool)
+}
+
+// File is an executable as the file system has it; see schemas.Command.
+type File struct {
+	Path         string
+	Links        []string
+	PathWritable bool
 }
 
 func (sh Shell) cwd() string {
@@ -146,7 +157,7 @@ func CommandArgv(argv []string, c schemas.Command, sh Shell) (*schemas.ExecInput
 	for i, w := range words[1:] {
 		c.Args[i] = w.text
 	}
-	b := &builder{in: sh.input()}
+	b := &builder{in: sh.input(), find: sh.Find}
 	i := b.add(c, node{cwdKnown: true})
 	s := &scope{builder: b, owner: -1, cwd: c.Cwd, cwdKnown: true}
 	s.carry(i, words)
@@ -165,10 +176,10 @@ func CommandText(text string, sh Shell) (*schemas.ExecInput, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, refuse("the command is empty")
 	}
-	b := &builder{in: sh.input()}
+	b := &builder{in: sh.input(), find: sh.Find}
 	b.text(text, sh)
 	if len(b.in.Commands) == 0 && b.err == nil {
-		b = &builder{in: sh.input(), alone: true}
+		b = &builder{in: sh.input(), find: sh.Find, alone: true}
 		b.text(text, sh)
 	}
 	if len(b.in.Commands) == 0 {

@@ -41,7 +41,6 @@ type guest struct {
 }
 
 func runInit() int {
-	runtime.LockOSThread() // this thread is the one that is confined
 	unix.CloseOnExec(controlFD)
 	// What a terminal sends to its foreground is meant for the commands.
 	ignored := make(chan os.Signal, 1)
@@ -49,6 +48,22 @@ func runInit() int {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	g := &guest{born: make(chan struct{}, 1)}
 	go g.reap()
+	// The process's first thread is what others see of it: it stays outside of the
+	// domain, so that nothing inside may signal or read it. Held here, it cannot be
+	// the one that is confined.
+	runtime.LockOSThread()
+	status := make(chan int)
+	go func() { status <- g.serve() }()
+	return <-status
+}
+
+// serve does what the supervisor asks for, on one thread.
+func (g *guest) serve() int {
+	runtime.LockOSThread() // this thread is the one that is confined
+	if unix.Gettid() == os.Getpid() {
+		fmt.Fprintln(os.Stderr, "openshell-init: the first thread must not be confined")
+		return 1
+	}
 	for {
 		m, files, err := receive(controlFD)
 		if err != nil {
