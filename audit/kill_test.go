@@ -19,10 +19,17 @@ import (
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// The test binary is also the writer that gets killed.
+// The test binary is also the writer that gets killed, and a zstd command.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("OPENSHELL_TEST_AUDIT_WRITER"); dir != "" {
 		if err := writeUntilKilled(dir, os.Getenv("OPENSHELL_TEST_AUDIT_COPY")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if os.Getenv("OPENSHELL_TEST_AS_ZSTD") != "" {
+		if err := asZstd(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -1,7 +1,5 @@
 package audit
 
-import "bytes"
-
 // maxDepth bounds the nesting of what is scanned.
 const maxDepth = 64
 
@@ -40,27 +38,31 @@ func (s *scanner) object(member func(name []byte)) bool {
 		s.bad = true
 		return false
 	}
-	defer func() { s.depth-- }()
+	s.members(member)
+	s.depth--
+	return !s.bad
+}
+
+func (s *scanner) members(member func(name []byte)) {
 	if s.next('}') {
-		return true
+		return
 	}
 	for !s.bad {
 		s.space()
 		name := s.text()
 		if !s.next(':') {
-			s.bad = true
-			return false
+			break
 		}
 		s.space()
 		member(name)
 		if s.next('}') {
-			return !s.bad
+			return
 		}
 		if !s.next(',') {
-			s.bad = true
+			break
 		}
 	}
-	return false
+	s.bad = true
 }
 
 // text consumes a string and returns what is between its quotes; for another
@@ -70,28 +72,28 @@ func (s *scanner) text() []byte {
 		s.skip()
 		return nil
 	}
-	s.at++
-	for from := s.at; ; {
-		i := bytes.IndexByte(s.b[s.at:], '"')
-		if i < 0 {
-			s.bad = true
-			return nil
-		}
-		s.at += i + 1
-		if !escaped(s.b[from : s.at-1]) {
-			return s.b[from : s.at-1]
-		}
+	from := s.at + 1
+	end := endOfText(s.b, from)
+	if end < 0 {
+		s.bad = true
+		return nil
 	}
+	s.at = end + 1
+	return s.b[from:end]
 }
 
-// escaped tells whether what comes after b is escaped: b ends in an odd number of
-// backslashes.
-func escaped(b []byte) bool {
-	n := 0
-	for n < len(b) && b[len(b)-1-n] == '\\' {
-		n++
+// endOfText is where the quote is that ends a text, -1 nowhere. Most texts are
+// short: a call to search each would cost more than looking at its bytes.
+func endOfText(b []byte, from int) int {
+	for i := from; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
 	}
-	return n%2 == 1
+	return -1
 }
 
 // skip consumes one value of any kind.
@@ -123,22 +125,24 @@ func (s *scanner) literal() {
 	s.bad = s.bad || s.at == from
 }
 
-// nested skips an object or array by counting brackets outside of strings.
+// nested skips an object or array by counting brackets outside of texts.
 func (s *scanner) nested() {
-	for depth := 0; s.at < len(s.b) && !s.bad; {
-		switch s.b[s.at] {
+	b, depth := s.b, 0
+	for i := s.at; i < len(b); i++ {
+		switch b[i] {
 		case '{', '[':
 			depth++
 		case '}', ']':
 			if depth--; depth == 0 {
-				s.at++
+				s.at = i + 1
 				return
 			}
 		case '"':
-			s.text()
-			continue
+			if i = endOfText(b, i+1); i < 0 {
+				s.bad = true
+				return
+			}
 		}
-		s.at++
 	}
 	s.bad = true
 }

@@ -103,11 +103,13 @@ type verifier struct {
 	report Report
 
 	segs    []Segment
+	closed  []Segment // those not counted yet
+	counter *counter
 	covered int64 // records by a checkpoint of the log's own
 	edge    edge
 	checks  []*rootCheck // in the order of their sizes
 	due     int          // the next of checks
-	tiles   []Finding    // tiles that differ from what was computed
+	tiles   []Finding    // tiles and rollups that differ from what was computed
 	pruned  uint64       // through, of the newest record that says so
 	damaged *Damage
 	wrong   *Finding // the first record whose number is not its place
@@ -197,7 +199,7 @@ func (v *verifier) run() error {
 		v.compare()
 		return nil
 	}
-	v.report.First = v.segs[0].First
+	v.report.First, v.closed = v.segs[0].First, v.segs
 	if err := v.base(int64(v.report.First - 1)); err != nil {
 		return err
 	}
@@ -285,12 +287,40 @@ func (v *verifier) record(e Entry) {
 	}
 	v.edge.push(v.hasher.sum(e.Line))
 	v.report.Records++
+	v.counts(e)
 	if len(e.Line) < 1024 && bytes.Contains(e.Line, []byte(`"type":"pruned"`)) {
 		if r, err := decode(e.Line); err == nil && r.Custom.Type == schemas.RecordPruned && r.Custom.Pruned != nil {
 			v.pruned = max(v.pruned, r.Custom.Pruned.Through)
 		}
 	}
 	v.compare()
+}
+
+// counts counts the records of closed segments again and compares the rollups.
+func (v *verifier) counts(e Entry) {
+	for len(v.closed) > 0 && e.Seq >= v.closed[0].Next {
+		v.closed, v.counter = v.closed[1:], nil
+	}
+	if len(v.closed) == 0 || v.closed[0].Live() || v.closed[0].First > e.Seq {
+		return
+	}
+	if v.counter == nil {
+		v.counter = newCounter(v.closed[0].First)
+	}
+	_, _ = v.counter.add(e.Line) // what is no record is found elsewhere
+	if e.Seq+1 < v.closed[0].Next {
+		return
+	}
+	name := segmentFile(v.dir, v.closed[0].First, rollupSuffix)
+	on, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return // it can be counted again
+	}
+	r := v.counter.rollup()
+	want, formatErr := r.format()
+	if err != nil || formatErr != nil || !bytes.Equal(on, want) {
+		v.tiles = append(v.tiles, Finding{What: BadFile, File: segmentsDir + "/" + filepath.Base(name), Detail: "it does not count the records of its segment"})
+	}
 }
 
 // fileOf names the file of a record.
