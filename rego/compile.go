@@ -28,17 +28,18 @@ var compiling sync.Mutex
 
 // whole is what decides a policy's files and commands: the library over the
 // generated modules. It answers data.openshell.decision as any OPA would.
-type whole struct {
-	digest   digest
-	decision query
-}
+type whole struct{ decision query }
 
-func (c *content) whole(lib *library, name string, old *policy) (*whole, error) {
+func (c *content) whole(lib *library, name string, old *policy) *lazy[whole] {
 	own := c.policies[name]
 	d := sum(lib.digest[:], []byte(name), own["file"], own["exec"])
 	if old != nil && old.whole.digest == d {
-		return old.whole, nil
+		return old.whole
 	}
+	return later(d, func() (*whole, error) { return compileWhole(lib, name, own) })
+}
+
+func compileWhole(lib *library, name string, own files) (*whole, error) {
 	parsed, err := lib.parse()
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (c *content) whole(lib *library, name string, old *policy) (*whole, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := &whole{digest: d}
+	w := &whole{}
 	w.decision, err = ask(rules, openshell("decision"))
 	return w, err
 }
@@ -70,7 +71,9 @@ func (c *content) whole(lib *library, name string, old *policy) (*whole, error) 
 type library struct {
 	digest digest
 	text   files
+	once   sync.Once
 	parsed map[string]*ast.Module
+	err    error
 }
 
 func (c *content) lib(old *library) *library {
@@ -82,11 +85,13 @@ func (c *content) lib(old *library) *library {
 }
 
 func (l *library) parse() (map[string]*ast.Module, error) {
-	if l.parsed != nil {
-		return l.parsed, nil
-	}
+	l.once.Do(func() { l.parsed, l.err = l.text.parseLibrary() })
+	return l.parsed, l.err
+}
+
+func (f files) parseLibrary() (map[string]*ast.Module, error) {
 	parsed := map[string]*ast.Module{}
-	for name, text := range l.text {
+	for name, text := range f {
 		m, err := parse("lib/"+name, text)
 		if err != nil {
 			return nil, err
@@ -96,7 +101,6 @@ func (l *library) parse() (map[string]*ast.Module, error) {
 		}
 		parsed[name] = m
 	}
-	l.parsed = parsed
 	return parsed, nil
 }
 

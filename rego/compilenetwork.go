@@ -10,19 +10,22 @@ import (
 // network is what decides a policy's requests: its generated module alone, for
 // the sets hit and near need nothing of the library.
 type network struct {
-	digest digest
-	hit    query
-	near   query
-	hits   fieldSet // of input.network that hit reads
-	nears  fieldSet // of input.network that near reads, with its helpers
+	hit   query
+	near  query
+	hits  fieldSet // of input.network that hit reads
+	nears fieldSet // of input.network that near reads, with its helpers
 }
 
-func (c *content) network(name string, old *policy) (*network, error) {
+func (c *content) network(name string, old *policy) *lazy[network] {
 	text := c.policies[name]["network"]
 	d := sum([]byte(name), text)
 	if old != nil && old.network.digest == d {
-		return old.network, nil
+		return old.network
 	}
+	return later(d, func() (*network, error) { return compileNetwork(name, text) })
+}
+
+func compileNetwork(name string, text []byte) (*network, error) {
 	m, err := parse(name+"/network.rego", text)
 	if err != nil {
 		return nil, err
@@ -30,7 +33,7 @@ func (c *content) network(name string, old *policy) (*network, error) {
 	if !m.Package.Path.Equal(generated(name, "network")) {
 		return nil, unfit("the requests of policy %q are package %s", name, m.Package.Path)
 	}
-	n := &network{digest: d}
+	n := &network{}
 	n.hits, n.nears = fieldsOf(m)
 	var errHit, errNear error
 	var both sync.WaitGroup

@@ -35,10 +35,14 @@ func (d Destinations) Names(host string) bool {
 	}
 	// Every allow rule whose host matches is a near miss of this input, which
 	// matches nothing else.
+	rules, err := d.p.network.get()
+	if err != nil {
+		return false // and whatever is asked then is denied with policy_error
+	}
 	terms := borrowTerms()
 	defer terms.release()
-	in := terms.network(hostOnly(host), d.p.nears)
-	near, err := d.p.least(context.Background(), &d.p.near, in)
+	in := terms.network(hostOnly(host), rules.nears)
+	near, err := d.p.least(context.Background(), &rules.near, in)
 	named := err == nil && near != nil
 	d.g.names.Add(key, named)
 	return named

@@ -15,6 +15,12 @@ type Options struct {
 	// CacheSize is the number of decisions kept per generation; 0 means 4096,
 	// negative none.
 	CacheSize int
+	// Lazy leaves the compilation of a policy to its first use, but for those in use
+	// before. It is for bundles of one's own compiler: what does not compile is not
+	// refused with the bundle then, but denied with policy_error when it is used.
+	Lazy bool
+	// Failed is told of a policy that does not compile at its first use; nil: nobody.
+	Failed func(policy string, err error)
 }
 
 // Engine holds the policies of one bundle and swaps them whole.
@@ -86,6 +92,9 @@ func (e *Engine) build(a *archive.Archive, old *Generation) (*Generation, error)
 		if g.policies[name], err = c.policy(g, name, old.policies[name]); err != nil {
 			return nil, err
 		}
+		if err := g.policies[name].warm(e.opts.Lazy, old.policies[name]); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.store(g); err != nil {
 		return nil, err
@@ -102,9 +111,22 @@ func (c *content) policy(g *Generation, name string, old *policy) (*policy, erro
 	if p.indexed, err = c.index(g.shared, name, old); err != nil {
 		return nil, err
 	}
-	if p.network, err = c.network(name, old); err != nil {
-		return nil, err
+	p.network, p.whole = c.network(name, old), c.whole(g.library, name, old)
+	return p, nil
+}
+
+// warm compiles what must be ready before a generation is in force: everything, or
+// where that is left to the first use, what the policies in use before needed.
+func (p *policy) warm(lazily bool, old *policy) error {
+	if !lazily || old != nil && old.network.used() {
+		if _, err := p.network.get(); err != nil {
+			return err
+		}
 	}
-	p.whole, err = c.whole(g.library, name, old)
-	return p, err
+	if !lazily || old != nil && old.whole.used() {
+		if _, err := p.whole.get(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -21,8 +21,9 @@ type policy struct {
 	name string
 	base
 	*indexed
-	*network
-	*whole
+	told    sync.Once // that it does not compile
+	network *lazy[network]
+	whole   *lazy[whole]
 }
 
 // evaluate returns the one value of a query.

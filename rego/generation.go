@@ -22,13 +22,14 @@ type Generation struct {
 	sources    map[string]*schemas.Source // of extensions
 	policies   map[string]*policy
 	cache      *cache
+	failed     func(policy string, err error)
 	names      *nameCache
 }
 
 func newGeneration(number uint64, revision string, opts Options) *Generation {
 	return &Generation{
 		number: number, revision: revision, policies: map[string]*policy{}, sources: map[string]*schemas.Source{},
-		cache: newCache(opts.CacheSize), names: newNameCache(),
+		cache: newCache(opts.CacheSize), names: newNameCache(), failed: opts.Failed,
 	}
 }
 
@@ -153,6 +154,14 @@ func (g *Generation) decide(ctx context.Context, p *policy, in *schemas.Decision
 		return g.decideNetwork(ctx, p, in)
 	}
 	return g.decideWhole(ctx, p, in)
+}
+
+// broken denies because a policy does not compile, and tells of it.
+func (g *Generation) broken(in *schemas.DecisionInput, err error) schemas.Decision {
+	if g.failed != nil {
+		g.policies[in.Policy].told.Do(func() { g.failed(in.Policy, err) })
+	}
+	return g.fail(in, schemas.CodePolicyError)
 }
 
 // fail is the decision when there is nothing to evaluate, or evaluation failed.

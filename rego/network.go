@@ -13,9 +13,13 @@ import (
 // decideNetwork asks first for what decides, the matching rules, and for the
 // nearest miss only on a denial. Both together equal data.openshell.decision.
 func (g *Generation) decideNetwork(ctx context.Context, p *policy, in *schemas.DecisionInput) schemas.Decision {
+	rules, err := p.network.get()
+	if err != nil {
+		return g.broken(in, err)
+	}
 	terms := borrowTerms()
 	defer terms.release()
-	hits, err := p.least(ctx, &p.hit, terms.network(in.Network, p.hits))
+	hits, err := p.least(ctx, &rules.hit, terms.network(in.Network, rules.hits))
 	if err != nil {
 		return g.fail(in, schemas.CodePolicyError)
 	}
@@ -26,7 +30,7 @@ func (g *Generation) decideNetwork(ctx context.Context, p *policy, in *schemas.D
 		}
 		return g.byRule(p, in, ordinal)
 	}
-	near, err := p.least(ctx, &p.near, terms.network(in.Network, p.nears))
+	near, err := p.least(ctx, &rules.near, terms.network(in.Network, rules.nears))
 	if err != nil {
 		return g.fail(in, schemas.CodePolicyError)
 	}
@@ -145,11 +149,15 @@ func negated(t *ast.Term) (int, bool) {
 
 // decideWhole evaluates data.openshell.decision, as any OPA would.
 func (g *Generation) decideWhole(ctx context.Context, p *policy, in *schemas.DecisionInput) schemas.Decision {
+	rules, err := p.whole.get()
+	if err != nil {
+		return g.broken(in, err)
+	}
 	value, err := ast.InterfaceToValue(in)
 	if err != nil {
 		return g.fail(in, schemas.CodePolicyError)
 	}
-	t, err := p.evaluate(ctx, &p.decision, ast.NewTerm(value), true)
+	t, err := p.evaluate(ctx, &rules.decision, ast.NewTerm(value), true)
 	if err != nil {
 		return g.fail(in, schemas.CodePolicyError)
 	}

@@ -9,8 +9,11 @@ import (
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/tables"
@@ -20,6 +23,7 @@ import (
 // use.
 type Set struct {
 	query rego.PreparedEvalQuery
+	txn   storage.Transaction // over data that nobody changes; never closed
 }
 
 // compiling lets one compilation run at a time: OPA's type checker writes to
@@ -43,6 +47,7 @@ func (b *Base) Compile(ctx context.Context, vs []Variant) (*Set, error) {
 	}
 	data := maps.Clone(b.data)
 	data["index"] = index
+	data["hints"] = []any{} // most of the cost of a denial, and no part of the verdict
 	compiling.Lock()
 	defer compiling.Unlock()
 	c := ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
@@ -54,7 +59,11 @@ func (b *Base) Compile(ctx context.Context, vs []Variant) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile variants: %w", err)
 	}
-	return &Set{query}, nil
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the variants' data: %w", err)
+	}
+	return &Set{query, txn}, nil
 }
 
 // capabilities are those of the engine.
@@ -68,13 +77,16 @@ func capabilities() *ast.Capabilities {
 	return c
 }
 
-// Decide decides one input, whose policy is the name of a variant.
+// Decide decides one input, whose policy is the name of a variant. The decision
+// has no hint.
 func (s *Set) Decide(ctx context.Context, in *schemas.DecisionInput) (schemas.Decision, error) {
 	value, err := ast.InterfaceToValue(in)
 	if err != nil {
 		return schemas.Decision{}, fmt.Errorf("encode input: %w", err)
 	}
-	results, err := s.query.Eval(ctx, rego.EvalParsedInput(value))
+	// Without a cancel of its own, an evaluation starts a goroutine.
+	results, err := s.query.Eval(ctx, rego.EvalParsedInput(value), rego.EvalTransaction(s.txn), rego.EvalMetrics(metrics.NoOp()),
+		rego.EvalExternalCancel(topdown.NewCancel()))
 	if err != nil {
 		return schemas.Decision{}, fmt.Errorf("evaluate variant %q: %w", in.Policy, err)
 	}

@@ -47,7 +47,7 @@ func (p *SandboxPolicies) load(ctx context.Context) error {
 		return fmt.Errorf("policies of the gateway: %w", err)
 	}
 	if p.engine == nil {
-		p.engine = rego.New(rego.Options{})
+		p.engine = rego.New(rego.Options{Lazy: true}) // the gateway took the bundle already
 	}
 	if bundle == nil {
 		return nil

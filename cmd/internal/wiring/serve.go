@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/openshell-policy/openshell/gateway"
+	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/sandboxctl"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
@@ -89,8 +90,18 @@ func policyDeps(cfg gateway.Config, log *slog.Logger) (gateway.Deps, error) {
 	}
 	return gateway.Deps{
 		Compile: policies.Compile, Watch: policies.Watch(), Apply: policies.Apply, Delete: policies.Delete, Join: policies.Join,
-		Compare: policies.Compare, Source: policies.Source, Log: log,
+		Compare: policies.Compare, Source: policies.Source, Log: log, Engine: gateway.OPA(ownEngine(log)),
 	}, nil
+}
+
+// ownEngine decides by bundles that our own compiler just made: most of their
+// policies are never asked, so each is compiled when it first is.
+func ownEngine(log *slog.Logger) *rego.Engine {
+	return rego.New(rego.Options{Lazy: true, Failed: func(policy string, err error) {
+		if log != nil {
+			log.Error("a policy does not compile; what it is asked is denied", "policy", policy, "error", err)
+		}
+	}})
 }
 
 func absolute(path string) string {
