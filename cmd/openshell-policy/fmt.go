@@ -63,6 +63,9 @@ func runFmt(o *fmtOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(in.sources) == 0 {
+		return cli.WithHint(errors.New("fmt formats policies and tests"), "opa fmt formats Rego")
+	}
 	if o.write && in.stdin != "" {
 		return cli.WithHint(errors.New("stdin cannot be written"), "leave -w out: the text goes to stdout")
 	}

@@ -36,8 +36,8 @@ func newLint() *cobra.Command {
 		Short: "Find what is wrong, risky or useless in policies",
 		Long: `Find what is wrong, risky or useless in policies and their tests.
 
-PATH is a file, a folder (every *.yaml in it), a ready-made policy's name, or - for
-stdin. What compile finds is found, too. openshell-policy explain CODE says why
+PATH is a file, a folder (every *.yaml in it, and the Rego modules beside them), a
+ready-made policy's name, or - for stdin. What compile finds is found, too. openshell-policy explain CODE says why
 something is found and how to mend it.
 
 --fix applies the fixes that change no decision, byte by byte, so that comments and
@@ -132,7 +132,7 @@ func (o *lintOptions) report(r *lint.Result, in *lintInput, failOn diag.Severity
 		return err
 	}
 	if o.format == diag.FormatText || o.format == diag.FormatGitHub {
-		fmt.Fprintf(o.stderr, "%s: %s%s\n", count(len(in.sources), "file", "files"), diag.Summary(r.Diagnostics), mendable(r.Diagnostics))
+		fmt.Fprintf(o.stderr, "%s: %s%s\n", count(len(in.sources)+len(in.modules), "file", "files"), diag.Summary(r.Diagnostics), mendable(r.Diagnostics))
 	}
 	if diag.Fails(r.Diagnostics, failOn) {
 		return cli.Exit(cli.ExitFindings)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openshell-policy/openshell/compiler/bundle"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/lint"
 	"github.com/openshell-policy/openshell/compiler/parse"
@@ -23,6 +24,8 @@ type lintInput struct {
 	paths   map[string]string // where each source was read; ready-made ones have none
 	stdin   string            // the source that stdin is, "" for none
 	tests   []lint.Source     // tests beside files that were named one by one
+	modules []bundle.Source   // of Rego, beside policies
+	bases   []lint.Source     // excluded, but others may extend them
 }
 
 func (in *lintInput) names() []string {
@@ -34,10 +37,15 @@ func (in *lintInput) names() []string {
 }
 
 func (in *lintInput) options(config *lint.Config) lint.Options {
-	opts := lint.Options{Config: config, Tests: in.tests, NoTests: in.stdin != ""}
+	opts := lint.Options{Config: config, Tests: in.tests, NoTests: in.stdin != "", Texts: map[string][]byte{}}
+	for _, m := range in.modules {
+		opts.Texts[m.Name] = m.Data
+	}
+	_, opts.Found = bundle.Modules(in.modules)
 	for _, s := range policyset.Library() {
 		opts.Library = append(opts.Library, lint.Source(s))
 	}
+	opts.Library = append(opts.Library, in.bases...)
 	return opts
 }
 
@@ -58,13 +66,15 @@ func readLint(o *lintOptions, config *lint.Config) (*lintInput, error) {
 			return nil, err
 		}
 	}
-	kept := in.sources[:0]
+	var kept []lint.Source
 	for _, s := range in.sources {
-		if !config.Excluded(s.Name) {
-			kept = append(kept, s)
+		if config.Excluded(s.Name) {
+			in.bases = append(in.bases, s)
+			continue
 		}
+		kept = append(kept, s)
 	}
-	if in.sources = kept; len(kept) == 0 {
+	if in.sources = kept; len(kept) == 0 && len(in.modules) == 0 {
 		return nil, cli.WithHint(fmt.Errorf("every file of %s is excluded", strings.Join(o.paths, " ")), "see exclude in %s, or use --no-config", lint.ConfigName)
 	}
 	slices.SortStableFunc(in.sources, func(a, b lint.Source) int { return strings.Compare(a.Name, b.Name) })
@@ -90,6 +100,9 @@ func (in *lintInput) read(arg string, o *lintOptions) error {
 			return nil
 		}
 	}
+	if err := in.readModules(arg); err != nil || policyset.IsModule(arg) {
+		return err
+	}
 	files, err := policyset.ReadFiles(func(string) bool { return true }, arg)
 	if err != nil {
 		return hinted(err)
@@ -99,6 +112,23 @@ func (in *lintInput) read(arg string, o *lintOptions) error {
 	}
 	if info, err := os.Stat(arg); err == nil && !info.IsDir() && !policyset.IsTest(arg) {
 		in.tests = append(in.tests, testsBeside(arg)...)
+	}
+	return nil
+}
+
+// readModules reads the Rego modules that belong to a file or folder.
+func (in *lintInput) readModules(arg string) error {
+	sources, err := policyset.Read(arg)
+	if errors.Is(err, policyset.ErrNoPolicies) {
+		return nil
+	}
+	for _, s := range sources {
+		if policyset.IsModule(s.Name) && !slices.ContainsFunc(in.modules, func(m bundle.Source) bool { return m.Name == s.Name }) {
+			in.modules = append(in.modules, bundle.Source{Name: s.Name, Data: s.Data})
+		}
+	}
+	if err != nil {
+		return hinted(err)
 	}
 	return nil
 }

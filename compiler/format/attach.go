@@ -4,6 +4,14 @@ import (
 	"strings"
 )
 
+// note is a comment, or a blank line between others.
+type note struct {
+	line, col int    // col in characters
+	offset    int    // of "#"
+	text      string // with "#"; "" for a blank line
+	own       bool   // nothing stands before it on its line
+}
+
 // attach gives every comment and every blank line between entries to the entry
 // that it is about.
 func (b *builder) attach(root *value, notes []note) error {

@@ -81,7 +81,7 @@ func same(file string, before, after []byte, docs []*parse.Document) error {
 		return &RefusedError{file, 0, "what it would be formatted to cannot be read: please report this"}
 	}
 	for i, d := range docs {
-		if !reflect.DeepEqual(d.Policy, again[i].Policy) || !reflect.DeepEqual(d.Test, again[i].Test) {
+		if !reflect.DeepEqual(d.Policy, again[i].Policy) || !reflect.DeepEqual(d.Test, again[i].Test) || !reflect.DeepEqual(d.Invariants, again[i].Invariants) {
 			return &RefusedError{file, d.Root().Line, "what it would be formatted to means something else: please report this"}
 		}
 	}
@@ -94,10 +94,22 @@ func same(file string, before, after []byte, docs []*parse.Document) error {
 	return nil
 }
 
+// content is what a document says, whatever its kind: its exported fields.
+func content(d *parse.Document) []any {
+	var out []any
+	v := reflect.ValueOf(*d)
+	for i := range v.NumField() {
+		if v.Type().Field(i).IsExported() {
+			out = append(out, v.Field(i).Interface())
+		}
+	}
+	return out
+}
+
 func commentTexts(docs []*parse.Document, data []byte) []string {
 	var out []string
-	for _, c := range comments(data, coverage(docs, data)) {
-		out = append(out, c.text)
+	for _, c := range parse.Comments(docs, data) {
+		out = append(out, c.Text)
 	}
 	return out
 }

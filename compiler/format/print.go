@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -25,7 +26,7 @@ func document(doc *parse.Document, s section) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := b.attach(root, b.notes(s, root)); err != nil {
+	if err := b.attach(root, b.notes(s)); err != nil {
 		return "", err
 	}
 	p := &printer{kind: doc.Kind}
@@ -41,17 +42,17 @@ func document(doc *parse.Document, s section) (string, error) {
 }
 
 // notes lists the comments of a section, and the blank lines around entries.
-func (b *builder) notes(s section, root *value) []note {
-	var covered []span
+func (b *builder) notes(s section) []note {
+	var covered []parse.Span
 	walk(b.doc.Root(), func(n *yaml.Node) {
 		if n.Kind == yaml.ScalarNode {
-			covered = append(covered, extent(b.doc, b.data, n)...)
+			covered = append(covered, b.doc.Extent(n)...)
 		}
 	})
 	byLine := map[int]note{}
-	for _, c := range comments(b.data, covered) {
-		if s.holds(c.line) {
-			byLine[c.line] = c
+	for _, c := range parse.Comments([]*parse.Document{b.doc}, b.data) {
+		if s.holds(c.Line) {
+			byLine[c.Line] = note{c.Line, c.Col, c.Offset, c.Text, c.Own}
 		}
 	}
 	var out []note
@@ -59,10 +60,10 @@ func (b *builder) notes(s section, root *value) []note {
 	for at := 0; at < len(b.data); {
 		end := lineEnd(b.data, at)
 		number++
-		for next < len(covered) && covered[next].end <= at {
+		for next < len(covered) && covered[next].End <= at {
 			next++
 		}
-		inside := next < len(covered) && covered[next].start < at
+		inside := next < len(covered) && covered[next].Start < at
 		c, commented := byLine[number]
 		switch {
 		case !s.holds(number):
@@ -74,6 +75,20 @@ func (b *builder) notes(s section, root *value) []note {
 		at = end
 	}
 	return out
+}
+
+func walk(n *yaml.Node, visit func(*yaml.Node)) {
+	visit(n)
+	for _, c := range n.Content {
+		walk(c, visit)
+	}
+}
+
+func lineEnd(data []byte, at int) int {
+	if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
+		return at + i + 1
+	}
+	return len(data)
 }
 
 // trimmed collapses blank lines, and drops those at the beginning.
@@ -140,7 +155,7 @@ func (p *printer) after(e *entry, indent, column int) {
 		p.WriteString(" " + v.raw + note + "\n")
 		p.block(v.lines, indent+2)
 	case v.node.Kind == yaml.ScalarNode:
-		if text := scalarText(v, p.kind == schemas.KindPolicyTest, false); text != "" {
+		if text := scalarText(v, p.kind != schemas.KindSandboxPolicy, false); text != "" {
 			p.WriteString(" " + text)
 		}
 		p.WriteString(note + "\n")
@@ -176,7 +191,7 @@ func blocks(v *value) bool {
 
 func (p *printer) flow(v *value) string {
 	if v.node.Kind == yaml.ScalarNode {
-		return scalarText(v, p.kind == schemas.KindPolicyTest, true)
+		return scalarText(v, p.kind != schemas.KindSandboxPolicy, true)
 	}
 	var parts []string
 	if len(v.entries) > 0 {

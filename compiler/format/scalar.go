@@ -24,15 +24,16 @@ func isPattern(path []string) bool {
 	return false
 }
 
-// scalarText writes a scalar of one line, which may stand inside of brackets.
-func scalarText(v *value, test, inside bool) string {
+// scalarText writes a scalar of one line, which may stand inside of brackets. words
+// says that the document holds no field of patterns.
+func scalarText(v *value, words, inside bool) string {
 	n := v.node
 	switch {
 	case n.Tag != "!!str":
 		return n.Value
-	case !test && isPattern(v.path):
+	case !words && isPattern(v.path):
 		return quote(n.Value)
-	case !test && len(v.path) > 1 && v.path[len(v.path)-2] == "allow_private" && strings.Trim(n.Value, "0123456789abcdef./:") == "":
+	case !words && len(v.path) > 1 && v.path[len(v.path)-2] == "allow_private" && strings.Trim(n.Value, "0123456789abcdef./:") == "":
 		return n.Value // a range of addresses reads as itself
 	case inside && plain(n.Value), !inside && plainLine(n.Value):
 		return n.Value

@@ -83,11 +83,11 @@ func (b *builder) value(n *yaml.Node, path []string, owner *entry) (*value, erro
 func flow(n *yaml.Node) bool { return n.Style&yaml.FlowStyle != 0 }
 
 func (b *builder) scalar(v *value, owner *entry) error {
-	pieces := extent(b.doc, b.data, v.node)
-	v.end = pieces[len(pieces)-1].end
+	pieces := b.doc.Extent(v.node)
+	v.end = pieces[len(pieces)-1].End
 	v.endLine = b.lineAt(v.end)
 	if v.node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-		v.raw, v.lines, _ = blockScalar(b.data, v.start)
+		v.raw, v.lines, _ = parse.BlockScalar(b.data, v.start)
 		if strings.ContainsAny(v.raw, "123456789") {
 			return b.refuse(v.line, "a block of text gives its own indentation")
 		}

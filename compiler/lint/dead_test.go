@@ -171,3 +171,39 @@ func TestPoliciesWithErrorsAreLinted(t *testing.T) {
 		}
 	}
 }
+
+// What looks like an ignore comment in a text is none.
+func TestIgnore(t *testing.T) {
+	tests := []struct{ name, spec, want string }{
+		{"on its line", "  mode: audit # openshell-lint: ignore OSP3004 a trial\n", ""},
+		{"above", "  # openshell-lint: ignore OSP3004 a trial\n\n  # more\n  mode: audit\n", ""},
+		{"above a block", "  # openshell-lint: ignore OSP3004 a trial\n  network:\n    outbound:\n      - host: a.example.com\n        methods: [GET]\n        mode: audit\n", ""},
+		{"not below the block", "  # openshell-lint: ignore OSP3004 a trial\n  filesystem: {writable: [/tmp/**]}\n  mode: audit\n", "OSP1102 OSP3004"},
+		{"several", "  mode: audit # openshell-lint: ignore OSP3004,OSP3014 a trial\n", "OSP1102"},
+		{"no reason", "  mode: audit # openshell-lint: ignore OSP3004\n", "OSP1101 OSP3004"},
+		{"no reason but a dash", "  mode: audit # openshell-lint: ignore OSP3004 -\n", "OSP1101 OSP3004"},
+		{"another code", "  mode: audit # openshell-lint: ignore OSP3005 a trial\n", "OSP1102 OSP3004"},
+		{"an unknown code", "  mode: audit # openshell-lint: ignore OSP0000 a trial\n", "OSP1103 OSP3004"},
+		{"an error", "  network: {outbound: [{host: '*'}]} # openshell-lint: ignore OSP2001 a trial\n", "OSP1103 OSP2001"},
+		{"in a quoted text", "  mode: audit\n  extends: [' # openshell-lint: ignore OSP3004 a trial']\n", "OSP1009 OSP2006 OSP3004"},
+		{"all of them", "  mode: audit # openshell-lint: ignore all a trial\n", "OSP1103 OSP3004"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, d := range run(t, policyText(test.spec)) {
+				if d.Severity.AtLeast(diag.Warning) {
+					got = append(got, d.Code)
+				}
+			}
+			slices.Sort(got)
+			if s := strings.Join(got, " "); s != test.want {
+				t.Errorf("got %s, want %s", s, test.want)
+			}
+		})
+	}
+	literal := "apiVersion: openshell.nvidia.com/v1alpha1\nkind: SandboxPolicy\nmetadata:\n  name: x\n  annotations:\n    note: |\n      # openshell-lint: ignore OSP3004 hidden in a text\nspec:\n  mode: audit\n"
+	if ds := run(t, literal); len(with(ds, "OSP3004")) != 1 {
+		t.Errorf("a text silences: %v", ds)
+	}
+}

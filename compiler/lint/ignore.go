@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/openshell-policy/openshell/compiler/diag"
+	"github.com/openshell-policy/openshell/compiler/parse"
 )
 
 // An ignore comment silences codes on the line that it ends, or, on a line of its
@@ -30,12 +31,14 @@ const marker = "openshell-lint:"
 
 // silence drops what ignore comments name, and reports comments that have no
 // reason, name what there is not, or silence nothing.
-func silence(ds []diag.Diagnostic, sources []Source, c *Config) []diag.Diagnostic {
+func silence(ds []diag.Diagnostic, sources []Source, docs []*parse.Document, c *Config) []diag.Diagnostic {
 	byFile := map[string][]*ignore{}
 	for _, s := range sources {
-		if found := ignores(s.Data); len(found) > 0 {
-			byFile[s.Name] = found
+		if !bytes.Contains(s.Data, []byte(marker)) {
+			continue
 		}
+		own := slices.DeleteFunc(slices.Clone(docs), func(d *parse.Document) bool { return d.File != s.Name })
+		byFile[s.Name] = ignores(s.Data, parse.Comments(own, s.Data))
 	}
 	var out []diag.Diagnostic
 	for _, d := range ds {
@@ -90,28 +93,20 @@ func (ig *ignore) findings(file string) []diag.Diagnostic {
 	return out
 }
 
-// ignores finds the ignore comments of a file. The text need not be YAML.
-func ignores(data []byte) []*ignore {
-	if !bytes.Contains(data, []byte(marker)) {
-		return nil
-	}
+// ignores finds the ignore comments of a file.
+func ignores(data []byte, comments []parse.Comment) []*ignore {
 	lines := strings.Split(string(data), "\n")
 	var out []*ignore
-	for i, line := range lines {
-		hash, at := commentOf(line), 0
-		if hash < 0 {
-			continue
-		}
-		text := strings.TrimLeft(line[hash+1:], "# \t")
+	for _, c := range comments {
+		text := strings.TrimLeft(c.Text, "# \t")
 		if !strings.HasPrefix(text, marker) {
 			continue
 		}
-		at = len(line) - len(text)
 		ig := parseIgnore(strings.TrimSpace(text[len(marker):]))
-		ig.line, ig.col = i+1, utf8.RuneCountInString(line[:at])+1
-		ig.first, ig.last = i+1, i+1
-		if strings.TrimSpace(line[:hash]) == "" {
-			ig.first, ig.last = blockAfter(lines, i)
+		ig.line, ig.col = c.Line, c.Col+utf8.RuneCountInString(c.Text[:len(c.Text)-len(text)])
+		ig.first, ig.last = c.Line, c.Line
+		if c.Own {
+			ig.first, ig.last = blockAfter(lines, c.Line-1)
 		}
 		out = append(out, ig)
 	}
@@ -136,28 +131,6 @@ func parseIgnore(text string) *ignore {
 		ig.reason = strings.TrimLeft(strings.TrimSpace(reason), "-: ")
 	}
 	return ig
-}
-
-// commentOf is where the comment of a line begins, -1 without one: at a "#" at the
-// beginning or after a blank, outside of quotes.
-func commentOf(line string) int {
-	var quote byte
-	for i := range len(line) {
-		c := line[i]
-		switch {
-		case quote == '"' && c == '\\':
-			continue
-		case quote != 0:
-			if c == quote && !(quote == '"' && i > 0 && line[i-1] == '\\') {
-				quote = 0
-			}
-		case (c == '\'' || c == '"') && (i == 0 || strings.IndexByte(" \t[{,:-", line[i-1]) >= 0):
-			quote = c
-		case c == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t'):
-			return i
-		}
-	}
-	return -1
 }
 
 // blockAfter is the next line that is no comment, and the last one of those below

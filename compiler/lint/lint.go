@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -29,6 +30,10 @@ type Options struct {
 	Tests []Source
 	// NoTests says that tests cannot be known, so that none is missed.
 	NoTests bool
+	// Found are the findings of others, such as those in Rego modules, to be sorted
+	// in; Texts are the texts of their files.
+	Found []diag.Diagnostic
+	Texts map[string][]byte
 }
 
 // Result is what was found.
@@ -49,10 +54,10 @@ func Run(sources []Source, opts Options) *Result {
 	s := newSet(docs, plans, library, opts)
 	r.Diagnostics = append(slices.Clone(parsed), news(parsed, found, docs)...)
 	r.Policies, r.Tests = len(s.policies), len(s.tests)
-	compiled := r.Diagnostics
-	r.Diagnostics = append(opts.Config.severe(s.run()), compiled...)
+	r.Diagnostics = opts.Config.severe(slices.Concat(r.Diagnostics, opts.Found, s.run()))
+	maps.Copy(r.Sources, opts.Texts)
 	mend(r.Diagnostics, docs)
-	r.Diagnostics = silence(r.Diagnostics, sources, opts.Config)
+	r.Diagnostics = silence(r.Diagnostics, sources, docs, opts.Config)
 	diag.Sort(r.Diagnostics)
 	r.Diagnostics = unique(r.Diagnostics)
 	return r
@@ -131,6 +136,8 @@ func newSet(docs []*parse.Document, plans []*plan.Policy, library []*parse.Docum
 	for _, d := range docs {
 		if d.Test != nil {
 			s.tests = append(s.tests, d)
+		}
+		if d.Policy == nil {
 			continue
 		}
 		p := &policy{set: s, doc: d, spec: &d.Policy.Spec}

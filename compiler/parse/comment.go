@@ -1,4 +1,4 @@
-package format
+package parse
 
 import (
 	"bytes"
@@ -6,21 +6,19 @@ import (
 	"unicode/utf8"
 
 	yaml "go.yaml.in/yaml/v4"
-
-	"github.com/openshell-policy/openshell/compiler/parse"
 )
 
-// span is a range of bytes.
-type span struct{ start, end int }
+// Span is a range of bytes of a file.
+type Span struct{ Start, End int }
 
 // coverage lists the bytes that scalars take up, in order: what looks like a
 // comment there is none.
-func coverage(docs []*parse.Document, data []byte) []span {
-	var out []span
+func coverage(docs []*Document) []Span {
+	var out []Span
 	for _, d := range docs {
 		walk(d.Root(), func(n *yaml.Node) {
 			if n.Kind == yaml.ScalarNode {
-				out = append(out, extent(d, data, n)...)
+				out = append(out, d.Extent(n)...)
 			}
 		})
 	}
@@ -34,24 +32,26 @@ func walk(n *yaml.Node, visit func(*yaml.Node)) {
 	}
 }
 
-// extent is where a scalar stands: in two pieces where a comment may come between.
-func extent(d *parse.Document, data []byte, n *yaml.Node) []span {
+// Extent is where a scalar of the document stands: in two pieces where a comment may
+// come between.
+func (d *Document) Extent(n *yaml.Node) []Span {
+	data := d.src.data
 	start := max(d.Offset(n.Line, n.Column), 0)
 	rest := data[start:]
 	switch {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		head, _, size := blockScalar(data, start)
+		head, _, size := BlockScalar(data, start)
 		body := lineEnd(data, start)
-		return []span{{start, start + len(head)}, {body, max(start+size, body)}}
+		return []Span{{start, start + len(head)}, {body, max(start+size, body)}}
 	case n.Style&yaml.SingleQuotedStyle != 0:
-		return []span{{start, start + quoted(rest, '\'')}}
+		return []Span{{start, start + quotedExtent(rest, '\'')}}
 	case n.Style&yaml.DoubleQuotedStyle != 0:
-		return []span{{start, start + quoted(rest, '"')}}
+		return []Span{{start, start + quotedExtent(rest, '"')}}
 	}
-	return []span{{start, start + plainLength(rest, n.Value)}}
+	return []Span{{start, start + plainLength(rest, n.Value)}}
 }
 
-func quoted(rest []byte, quote byte) int {
+func quotedExtent(rest []byte, quote byte) int {
 	for i := 1; i < len(rest); i++ {
 		switch {
 		case quote == '"' && rest[i] == '\\':
@@ -78,9 +78,9 @@ func plainLength(rest []byte, value string) int {
 	return at
 }
 
-// blockScalar takes a | or > scalar apart: its header line without comment, its
+// BlockScalar takes a | or > scalar apart: its header line without comment, its
 // lines as they stand, and its length in bytes, trailing blank lines left out.
-func blockScalar(data []byte, start int) (header string, lines []string, size int) {
+func BlockScalar(data []byte, start int) (header string, lines []string, size int) {
 	end := lineEnd(data, start)
 	head := strings.TrimRight(string(data[start:end]), " \t\r\n")
 	if i := strings.IndexByte(head, '#'); i >= 0 {
@@ -130,34 +130,36 @@ func lineEnd(data []byte, at int) int {
 	return len(data)
 }
 
-// note is a comment, or a blank line between others.
-type note struct {
-	line, col int    // col in characters
-	offset    int    // of "#"
-	text      string // with "#"; "" for a blank line
-	own       bool   // nothing stands before it on its line
+// Comment is a comment of a file.
+type Comment struct {
+	Line, Col int    // Col in characters
+	Offset    int    // of "#"
+	Text      string // with "#"
+	Own       bool   // nothing stands before it on its line
 }
 
-// comments lists the comments of a text whose scalars are known.
-func comments(data []byte, covered []span) []note {
-	var out []note
+// Comments lists the comments of a file whose documents are given: what looks like
+// one in a scalar is none. Of a file without documents it is the best guess.
+func Comments(docs []*Document, data []byte) []Comment {
+	covered := coverage(docs)
+	var out []Comment
 	next, number := 0, 0
 	for at := 0; at < len(data); {
 		end := lineEnd(data, at)
 		number++
 		for i := at; i < end; i++ {
-			for next < len(covered) && covered[next].end <= i {
+			for next < len(covered) && covered[next].End <= i {
 				next++
 			}
-			if next < len(covered) && covered[next].start <= i {
-				i = max(covered[next].end-1, i)
+			if next < len(covered) && covered[next].Start <= i {
+				i = max(covered[next].End-1, i)
 				continue
 			}
 			if data[i] == '#' && (i == at || data[i-1] == ' ' || data[i-1] == '\t' || bytes.HasSuffix(data[:i], []byte("\ufeff"))) {
 				before := strings.TrimPrefix(string(data[at:i]), "\ufeff")
-				out = append(out, note{
-					line: number, col: utf8.RuneCountInString(before) + 1, offset: i,
-					text: strings.TrimRight(string(data[i:end]), " \t\r\n"), own: strings.TrimSpace(before) == "",
+				out = append(out, Comment{
+					Line: number, Col: utf8.RuneCountInString(before) + 1, Offset: i,
+					Text: strings.TrimRight(string(data[i:end]), " \t\r\n"), Own: strings.TrimSpace(before) == "",
 				})
 				break
 			}
