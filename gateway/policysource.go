@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
 
@@ -84,6 +86,30 @@ type Follow func(ctx context.Context, reload func(context.Context) error)
 
 // Origin describes where policies come from.
 type Origin func() *adminapi.PolicySource
+
+// sourceMetrics show a source of bundles: serial, expiry, and whether the last one
+// was refused.
+func (g *Gateway) sourceMetrics() {
+	if g.deps.Origin == nil {
+		return
+	}
+	gauge := func(name, help string, value func(*adminapi.PolicySource) float64) {
+		g.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(g.deps.Origin()) }))
+	}
+	gauge("openshell_bundle_serial", "Serial of the bundle in force.", func(s *adminapi.PolicySource) float64 { return float64(s.Serial) })
+	gauge("openshell_bundle_expires_timestamp_seconds", "When the bundle in force expires; 0 never.", func(s *adminapi.PolicySource) float64 {
+		if s.Expires == nil {
+			return 0
+		}
+		return float64(s.Expires.Unix())
+	})
+	gauge("openshell_bundle_refused", "1 while the bundle seen last, or the last look for one, is not in force.", func(s *adminapi.PolicySource) float64 {
+		if s.Fault == "" {
+			return 0
+		}
+		return 1
+	})
+}
 
 // follow looks for new policies where Deps says how, else in files.
 func (g *Gateway) follow(ctx context.Context) error {
