@@ -144,9 +144,46 @@ func maskPairs(url string) string { return pairValue.ReplaceAllString(url, "${1}
 // well-known services, private keys, the user information of URLs, values of
 // their queries, headers that carry credentials, and values of names such as
 // password.
+//
+// A secret behind percent-encoding is found, too: the text is then decoded.
 func MaskText(s string) string {
 	if len(s) < 5 {
 		return s
 	}
-	return maskForms(maskTokens(s))
+	masked := maskForms(maskTokens(s))
+	if strings.IndexByte(masked, '%') < 0 {
+		return masked
+	}
+	decoded := masked
+	for range 3 {
+		before := decoded
+		if decoded = unescape(before); decoded == before {
+			break
+		}
+		if hidden := maskForms(maskTokens(decoded)); hidden != decoded {
+			return hidden
+		}
+	}
+	return masked
+}
+
+// unescape decodes every %HH; what is none stays.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && hex(s[i+1]) && hex(s[i+2]) {
+			b.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return lower(c) - 'a' + 10
 }

@@ -48,6 +48,7 @@ func (g *Gateway) operations() map[string]http.Handler {
 	handlers := map[string]http.Handler{
 		"Metrics": promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
 		"Bundle":  http.StripPrefix("/bundles", &g.bundles),
+		"Upload":  g.received,
 	}
 	for name, fn := range map[string]http.HandlerFunc{
 		"Healthy":      func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") },

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/audit/sink"
 )
 
 // Config is the gateway's configuration file. docs/operations.md explains each
@@ -88,6 +89,8 @@ type Audit struct {
 	// CheckpointFile and CheckpointURL get copies of what the log signs.
 	CheckpointFile string `yaml:"checkpoint_file"`
 	CheckpointURL  string `yaml:"checkpoint_url"`
+	// Sinks send the log elsewhere, too.
+	Sinks []sink.Config `yaml:"sinks"`
 }
 
 // Limits bound what sandboxes can make the gateway hold or do.
@@ -202,6 +205,9 @@ func (c *Config) Validate() error {
 		return errors.New("configuration: limits.requests_per_second, request_burst, bytes_per_second and requests_at_once are 0 or more")
 	case c.Limits.HeaderTimeout <= 0 || c.Limits.HandshakeTimeout <= 0 || c.Limits.BodyTimeout <= 0 || c.Limits.IdleTimeout <= 0:
 		return errors.New("configuration: time-outs are positive")
+	}
+	if err := sink.ValidateAll(c.Audit.Sinks); err != nil {
+		return fmt.Errorf("configuration: %w", err)
 	}
 	if err := c.Admin.validate(); err != nil {
 		return err

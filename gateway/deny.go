@@ -89,6 +89,9 @@ func (ex *exchange) denialBody(status int) []byte {
 		Error: "policy_denied", Code: d.Code, Message: audit.MaskText(d.Message), Policy: ex.box.Policy, Rule: d.Rule,
 		Sandbox: ex.box.ID, DecisionID: ex.id, Hint: audit.MaskText(d.Hint),
 	}
+	if ex.told != nil && ex.told.Code == d.Code {
+		body.Message, body.Hint = ex.told.Message, ex.told.Hint
+	}
 	if status != http.StatusForbidden {
 		body.Error = string(d.Code)
 	}

@@ -42,6 +42,7 @@ type exchange struct {
 
 	recording sync.Once
 	recorded  bool
+	told      *schemas.Decision // of a denial: what is recorded, without secrets
 	recordErr error
 	upstream  upstreamState
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/elazarl/goproxy"
 
 	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/audit/receive"
 	"github.com/openshell-policy/openshell/gateway/ca"
 	"github.com/openshell-policy/openshell/gateway/guard"
 	"github.com/openshell-policy/openshell/gateway/sandboxes"
@@ -33,9 +34,12 @@ type Gateway struct {
 	engine   Engine
 	audit    Recorder
 	auditLog *audit.Log // nil when Deps gave one
-	registry *sandboxes.Registry
-	health   health
-	metrics  *metrics
+
+	received  *receive.Handler
+	stopSinks func() // nil: there are none
+	registry  *sandboxes.Registry
+	health    health
+	metrics   *metrics
 
 	authority *ca.Authority
 	leaves    *ca.Leaves
@@ -119,6 +123,9 @@ func (g *Gateway) openState() (err error) {
 	if g.engine = g.deps.Engine; g.engine == nil {
 		g.engine = OPA(rego.New(rego.Options{}))
 	}
+	if err = g.openReceived(); err != nil {
+		return err
+	}
 	if g.audit = g.deps.Audit; g.audit != nil {
 		return nil
 	}
@@ -167,6 +174,7 @@ func (g *Gateway) openUpstream() (err error) {
 func (g *Gateway) openServers() error {
 	g.outer, g.admin, g.outerFeed = g.outerServer(), g.adminServer(), newConnFeed()
 	g.metrics.gauges(g)
+	g.sourceMetrics()
 	if _, err := g.Reload(g.base); err != nil && !errors.Is(err, ErrNotYet) {
 		return err
 	}
@@ -190,6 +198,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.serveOthers()
 	serve(func() error { return g.follow(g.base) })
 	go g.rotate(g.base)
+	if err := g.startSinks(); err != nil {
+		return errors.Join(err, g.drain())
+	}
 	if err := g.reopenSockets(); err != nil {
 		return errors.Join(err, g.drain())
 	}
@@ -282,10 +293,7 @@ func (g *Gateway) close() error {
 	if g.upstreams != nil {
 		g.upstreams.retire()
 	}
-	if g.auditLog != nil {
-		return g.auditLog.Close()
-	}
-	return nil
+	return g.closeAudit()
 }
 
 // Close ends a gateway that is not being run.

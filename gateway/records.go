@@ -18,9 +18,24 @@ func (ex *exchange) record() error {
 		}
 		ex.fillInput()
 		ex.g.metrics.decided(ex)
-		ex.recordErr = ex.g.append(ex.decisionRecord())
+		r := ex.decisionRecord()
+		if !ex.decision.Passes() {
+			ex.mask(r)
+		}
+		ex.recordErr = ex.g.append(r)
 	})
 	return ex.recordErr
+}
+
+// mask takes secrets out of the record of a denial, by the generation that
+// decided, and keeps what the client may be told. Other records are masked by the
+// log, on no request's time.
+func (ex *exchange) mask(r *schemas.Record) {
+	if err := audit.MaskRecord(ex.g.base, r, maskRules(ex.gen)); err != nil {
+		ex.g.log.Error("mask rules failed; the record holds nothing that they may name", "decision_id", ex.id, "error", err)
+	}
+	told := *r.Result
+	ex.told = &told
 }
 
 // append waits until the record is written, whether or not the client waits.

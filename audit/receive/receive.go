@@ -95,7 +95,7 @@ func refuse(status int, format string, args ...any) error {
 	return &refusal{status, fmt.Sprintf(format, args...)}
 }
 
-// ServeHTTP takes an array of events, plain or gzip. It answers 204 when all are
+// ServeHTTP takes an array of events, plain or gzip. It answers 200 when all are
 // written, and when it answers otherwise the sender may send them again: a record
 // may then be there twice.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +103,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var no *refusal
 	switch {
 	case err == nil:
-		w.WriteHeader(http.StatusNoContent)
+		w.WriteHeader(http.StatusOK)
 		return
 	case !errors.As(err, &no):
 		no = &refusal{http.StatusServiceUnavailable, "the records could not be written"}

@@ -42,6 +42,10 @@ func LoadConfig(file, stateDir string) (gateway.Config, error) {
 func anchor(cfg *gateway.Config, dir string) {
 	paths := []*string{&cfg.StateDir, &cfg.CA.Dir, &cfg.CA.Cert, &cfg.CA.Key, &cfg.Audit.Path, &cfg.Audit.CheckpointFile, &cfg.UpstreamRoots}
 	paths = append(paths, cfg.Bundle.Files()...)
+	for i := range cfg.Audit.Sinks {
+		s := &cfg.Audit.Sinks[i]
+		paths = append(paths, &s.TokenFile, &s.CAFile, &s.CertFile, &s.KeyFile)
+	}
 	for i := range cfg.Policies {
 		paths = append(paths, &cfg.Policies[i])
 	}
