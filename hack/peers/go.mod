@@ -9,6 +9,7 @@ require (
 	github.com/openshell-policy/openshell v0.0.0-00010101000000-000000000000
 	github.com/sirupsen/logrus v1.10.2
 	golang.org/x/crypto v0.58.0
+	oras.land/oras-go/v2 v2.6.2
 )
 
 require (
@@ -94,5 +95,4 @@ require (
 	google.golang.org/grpc v1.84.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	mvdan.cc/sh/v3 v3.14.1 // indirect
-	oras.land/oras-go/v2 v2.6.2 // indirect
 )
