@@ -28,7 +28,7 @@ const (
 	frameTag    = "OSA1"
 	frameBody   = 40
 	frameHead   = 8 + frameBody
-	frameTarget = 256 << 10               // bytes of lines in a frame, unless one line is longer
+	frameTarget = 512 << 10               // bytes of lines in a frame, unless one line is longer
 	maxFrame    = maxLine + 2*frameTarget // what is believed of a header
 )
 

@@ -1,5 +1,10 @@
 package audit
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // maxDepth bounds the nesting of what is scanned.
 const maxDepth = 64
 
@@ -13,6 +18,9 @@ type scanner struct {
 }
 
 func (s *scanner) space() {
+	if s.at < len(s.b) && s.b[s.at] > ' ' {
+		return // nearly always
+	}
 	for s.at < len(s.b) && (s.b[s.at] == ' ' || s.b[s.at] == '\t' || s.b[s.at] == '\r' || s.b[s.at] == '\n') {
 		s.at++
 	}
@@ -82,10 +90,26 @@ func (s *scanner) text() []byte {
 	return s.b[from:end]
 }
 
-// endOfText is where the quote is that ends a text, -1 nowhere. Most texts are
-// short: a call to search each would cost more than looking at its bytes.
+// endOfText is where the quote is that ends a text, -1 nowhere. It looks at eight
+// bytes at a time until one of them may be a quote or a backslash.
 func endOfText(b []byte, from int) int {
-	for i := from; i < len(b); i++ {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := from
+	for i+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		found := ((quote-ones)&^quote | (slash-ones)&^slash) & tops
+		if found == 0 {
+			i += 8
+			continue
+		}
+		i += bits.TrailingZeros64(found) / 8 // the lowest is exact
+		if b[i] == '"' {
+			return i
+		}
+		i += 2
+	}
+	for ; i < len(b); i++ {
 		switch b[i] {
 		case '"':
 			return i
