@@ -2,12 +2,14 @@ package audit_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/audit/secrettest"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/canon"
 )
@@ -16,14 +18,14 @@ import (
 // before it, escaped.
 func TestMaskKnowsEveryKind(t *testing.T) {
 	for seed := range uint64(20) {
-		for _, k := range kinds(t, seed) {
+		for _, k := range secrettest.Kinds(t, seed) {
 			for _, text := range []string{
-				k.text, "see " + k.text + " there", `"` + k.text + `"`, "'" + k.text + "'", "(" + k.text + ")", "x=" + k.text,
-				strings.ReplaceAll(k.text, "\n", `\n`), strings.ReplaceAll(k.text, `"`, `\"`), strings.ReplaceAll(k.text, `"`, `\\"`),
-				"a%2F" + k.text, `a\xFF` + k.text, "é" + k.text, "https://example.com/x/" + k.text,
+				k.Text, "see " + k.Text + " there", `"` + k.Text + `"`, "'" + k.Text + "'", "(" + k.Text + ")", "x=" + k.Text,
+				strings.ReplaceAll(k.Text, "\n", `\n`), strings.ReplaceAll(k.Text, `"`, `\"`), strings.ReplaceAll(k.Text, `"`, `\\"`),
+				"a%2F" + k.Text, strings.ReplaceAll(url.QueryEscape(k.Text), "+", "%20"), "/x/" + url.PathEscape(url.PathEscape(k.Text)), "%" + fmt.Sprintf("%02x", k.Text[0]) + k.Text[1:], `a\xFF` + k.Text, "é" + k.Text, "https://example.com/x/" + k.Text,
 			} {
-				if got := audit.MaskText(text); len(k.found(got)) > 0 || !strings.Contains(got, audit.Masked) {
-					t.Errorf("%s: %q became %q", k.name, text, got)
+				if got := audit.MaskText(text); len(k.Found(got)) > 0 || !strings.Contains(got, audit.Masked) {
+					t.Errorf("%s: %q became %q", k.Name, text, got)
 				}
 			}
 		}
@@ -31,25 +33,25 @@ func TestMaskKnowsEveryKind(t *testing.T) {
 }
 
 func TestMaskIsIdempotent(t *testing.T) {
-	for _, k := range kinds(t, 7) {
-		once := audit.MaskText("a " + k.text + " b")
+	for _, k := range secrettest.Kinds(t, 7) {
+		once := audit.MaskText("a " + k.Text + " b")
 		if twice := audit.MaskText(once); twice != once {
-			t.Errorf("%s: %q, then %q", k.name, once, twice)
+			t.Errorf("%s: %q, then %q", k.Name, once, twice)
 		}
 	}
 }
 
-func leaks(t *testing.T, k kind, where string, r *schemas.Record) {
+func leaks(t *testing.T, k secrettest.Kind, where string, r *schemas.Record) {
 	t.Helper()
 	line, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if parts := k.found(string(line)); len(parts) > 0 {
-		t.Errorf("%s in the %s: %q is still in %s", k.name, where, parts, line)
+	if parts := k.Found(string(line)); len(parts) > 0 {
+		t.Errorf("%s in the %s: %q is still in %s", k.Name, where, parts, line)
 	}
 	if len(r.Masked) == 0 {
-		t.Errorf("%s in the %s: masked is empty", k.name, where)
+		t.Errorf("%s in the %s: masked is empty", k.Name, where)
 	}
 }
 
@@ -79,15 +81,15 @@ func network(t *testing.T, rawURL string) *schemas.Record {
 
 func TestMaskRequests(t *testing.T) {
 	paths := 0
-	for _, k := range kinds(t, 1) {
-		r := network(t, "https://x.test/p?q="+url.QueryEscape(k.text)+"&"+url.QueryEscape(k.text)+"=1")
+	for _, k := range secrettest.Kinds(t, 1) {
+		r := network(t, "https://x.test/p?q="+url.QueryEscape(k.Text)+"&"+url.QueryEscape(k.Text)+"=1")
 		audit.Mask(r)
 		leaks(t, k, "query", r)
-		if strings.ContainsAny(k.text, "\n\x00") {
+		if strings.ContainsAny(k.Text, "\n\x00") {
 			continue // no path holds a control character
 		}
 		paths++
-		segment := strings.ReplaceAll(url.PathEscape(k.text), "%2F", "/")
+		segment := strings.ReplaceAll(url.PathEscape(k.Text), "%2F", "/")
 		segment = strings.ReplaceAll(segment, ";", "%3B")
 		for _, path := range []string{"/x/" + segment, "/" + segment + "/y/", "/a%2F" + strings.TrimLeft(segment, "/")} {
 			r := network(t, "https://x.test"+path)
@@ -96,11 +98,11 @@ func TestMaskRequests(t *testing.T) {
 			audit.Mask(r)
 			leaks(t, k, "path "+path, r)
 			if after, _ := json.Marshal(in); string(before) != string(after) {
-				t.Errorf("%s: the decided input was changed", k.name)
+				t.Errorf("%s: the decided input was changed", k.Name)
 			}
 			for _, p := range []string{"/input/network/path", "/input/network/segments", "/result/message"} {
 				if !slices.Contains(r.Masked, p) {
-					t.Errorf("%s: masked lacks %s: %q", k.name, p, r.Masked)
+					t.Errorf("%s: masked lacks %s: %q", k.Name, p, r.Masked)
 				}
 			}
 		}
@@ -130,11 +132,11 @@ func commands(t *testing.T, text string) *schemas.Record {
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func TestMaskCommands(t *testing.T) {
-	for _, k := range kinds(t, 2) {
+	for _, k := range secrettest.Kinds(t, 2) {
 		for _, text := range []string{
-			"tool " + quote(k.text), "curl -H " + quote(k.text) + " https://x.test", "tool --value=" + quote(k.text),
-			"tool -p" + quote(k.text), "env X=" + quote(k.text) + " sh -c 'echo hi'", "sh -c " + quote("echo "+quote(k.text)),
-			"curl -d " + quote(k.text) + " x.test | bash", "git clone " + quote(k.text),
+			"tool " + quote(k.Text), "curl -H " + quote(k.Text) + " https://x.test", "tool --value=" + quote(k.Text),
+			"tool -p" + quote(k.Text), "env X=" + quote(k.Text) + " sh -c 'echo hi'", "sh -c " + quote("echo "+quote(k.Text)),
+			"curl -d " + quote(k.Text) + " x.test | bash", "git clone " + quote(k.Text),
 		} {
 			r := commands(t, text)
 			audit.Mask(r)
@@ -143,7 +145,7 @@ func TestMaskCommands(t *testing.T) {
 	}
 	// What only the option says is a secret.
 	const s = "correcthorse"
-	bare := kind{name: "bare", parts: []string{s}}
+	bare := secrettest.Kind{Name: "bare", Parts: []string{s}}
 	for _, text := range []string{
 		"curl -u user:" + s + " https://x.test", "curl -uuser:" + s + " x", "curl --user user:" + s, "curl --user=user:" + s, "curl -b sid=" + s,
 		"mysql -p" + s, "mysql --password " + s, "mysql --password=" + s, "sshpass -p " + s + " ssh host", "docker login -u me -p " + s,
@@ -160,15 +162,15 @@ func TestMaskCommands(t *testing.T) {
 }
 
 func TestMaskOtherFields(t *testing.T) {
-	for _, k := range kinds(t, 3) {
+	for _, k := range secrettest.Kinds(t, 3) {
 		r := &schemas.Record{
 			Input: &schemas.DecisionInput{
 				Kind: schemas.KindFile, File: &schemas.FileInput{
-					Op: schemas.OpRename, Path: "/w/" + k.text, Lexical: "/l/" + k.text, Target: &schemas.FileTarget{Path: "/t/" + k.text, Lexical: "/t/" + k.text},
+					Op: schemas.OpRename, Path: "/w/" + k.Text, Lexical: "/l/" + k.Text, Target: &schemas.FileTarget{Path: "/t/" + k.Text, Lexical: "/t/" + k.Text},
 				},
 			},
-			Result: &schemas.Decision{Message: k.text, Hint: k.text},
-			Custom: schemas.Custom{Outcome: &schemas.Outcome{Error: "dial: " + k.text}},
+			Result: &schemas.Decision{Message: k.Text, Hint: k.Text},
+			Custom: schemas.Custom{Outcome: &schemas.Outcome{Error: "dial: " + k.Text}},
 		}
 		audit.Mask(r)
 		leaks(t, k, "file", r)
@@ -176,7 +178,7 @@ func TestMaskOtherFields(t *testing.T) {
 	token := "ost_" + strings.Repeat("a1", 20)
 	r := network(t, "https://"+token+".x.test/")
 	audit.Mask(r)
-	leaks(t, kind{name: "host", parts: []string{token[4:]}}, "host", r)
+	leaks(t, secrettest.Kind{Name: "host", Parts: []string{token[4:]}}, "host", r)
 	if got := r.Input.Network.Host; got != audit.Masked+".x.test" {
 		t.Errorf("host %q", got)
 	}

@@ -1,33 +1,35 @@
-package audit_test
+// Package secrettest draws one secret of each kind that must never reach a
+// decision log, for tests that plant them and look for them.
+package secrettest
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// kind is one line of testdata/secrets.txt, drawn.
-type kind struct {
-	name  string
-	text  string   // as it is written in its natural surroundings
-	parts []string // what must not be found anywhere: the drawn parts of 8 or more
+// Kind is one line of testdata/secrets.txt, drawn.
+type Kind struct {
+	Name  string
+	Text  string   // as it is written in its natural surroundings
+	Parts []string // what must not be found anywhere: the drawn parts of 8 or more
 }
 
 var drawn = regexp.MustCompile(`\{([a-z0-9]+):(\d+)\}`)
 
-// kinds draws one secret of each kind. The same seed draws the same.
-func kinds(t testing.TB, seed uint64) []kind {
+// Kinds draws one secret of each kind. The same seed draws the same.
+func Kinds(t testing.TB, seed uint64) []Kind {
 	t.Helper()
-	data, err := os.ReadFile("../testdata/secrets.txt")
+	data, err := os.ReadFile(filepath.Join(root(t), "testdata", "secrets.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
-	var out []kind
+	var out []Kind
 	for number, line := range strings.Split(string(data), "\n") {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -36,17 +38,17 @@ func kinds(t testing.TB, seed uint64) []kind {
 		if !ok {
 			t.Fatalf("secrets.txt:%d: no tab", number+1)
 		}
-		k := kind{name: name}
-		k.text = drawn.ReplaceAllStringFunc(strings.ReplaceAll(shape, `\n`, "\n"), func(s string) string {
+		k := Kind{Name: name}
+		k.Text = drawn.ReplaceAllStringFunc(strings.ReplaceAll(shape, `\n`, "\n"), func(s string) string {
 			m := drawn.FindStringSubmatch(s)
 			n, _ := strconv.Atoi(m[2])
 			part := draw(t, random, m[1], n)
 			if n >= 8 {
-				k.parts = append(k.parts, part)
+				k.Parts = append(k.Parts, part)
 			}
 			return part
 		})
-		if len(k.parts) == 0 {
+		if len(k.Parts) == 0 {
 			t.Fatalf("secrets.txt:%d: nothing is drawn", number+1)
 		}
 		out = append(out, k)
@@ -64,7 +66,7 @@ func draw(t testing.TB, random *rand.Rand, class string, n int) string {
 		"word": word, "url": word + "-_", "hex": "0123456789abcdef", "digits": "0123456789", "base64": word + "+/",
 	}[class]
 	if alphabet == "" {
-		t.Fatal(fmt.Sprintf("no class %q", class))
+		t.Fatalf("no class %q", class)
 	}
 	b := make([]byte, n)
 	for i := range b {
@@ -77,11 +79,11 @@ func draw(t testing.TB, random *rand.Rand, class string, n int) string {
 	return string(b)
 }
 
-// found names the parts of a secret that a text still holds, in any case.
-func (k kind) found(text string) []string {
+// Found names the parts of a secret that a text still holds, in any case.
+func (k Kind) Found(text string) []string {
 	var out []string
 	text = strings.ToLower(text)
-	for _, p := range k.parts {
+	for _, p := range k.Parts {
 		for _, form := range []string{p, p[:len(p)-2], p[2:]} {
 			if strings.Contains(text, strings.ToLower(form)) {
 				out = append(out, p)
@@ -90,4 +92,23 @@ func (k kind) found(text string) []string {
 		}
 	}
 	return out
+}
+
+// root is the module's folder.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("the test runs outside of the module")
+		}
+		dir = up
+	}
 }
