@@ -35,8 +35,8 @@ func checkBundle(ctx context.Context, cfg gateway.Config, o *serveOptions) error
 	if cfg.Bundle.InsecureUnsigned {
 		fmt.Fprintln(o.stderr, "warning: bundle.insecure_unsigned is set: whoever can write to the source writes the policies")
 	}
-	_, err = fmt.Fprintf(o.stdout, "proxy    %s\nadmin    %s\nstate    %s\nlog      %s\nbundle   %s: name %q, serial %d, revision %.12s, %d policies\n",
-		cfg.Listen.Proxy, cfg.Listen.Admin, cfg.StateDir, cfg.AuditPath(), source.State().Source, m.Name, m.Serial, a.Manifest.Revision, len(g.Policies()))
+	_, err = fmt.Fprintf(o.stdout, "proxy    %s\nadmin    %s\nstate    %s\nlog      %s\nbundle   %s: name %q, serial %d, revision %.12s, %s\n",
+		cfg.Listen.Proxy, cfg.Listen.Admin, cfg.StateDir, cfg.AuditPath(), source.State().Source, m.Name, m.Serial, a.Manifest.Revision, counted(len(g.Policies())))
 	return err
 }
 
@@ -49,4 +49,11 @@ func explainedBundle(err error) error {
 		return cli.WithHint(err, "%s", refused.Hint)
 	}
 	return cli.WithHint(err, "openshell-policy explain %s says more", refused.Code)
+}
+
+func counted(policies int) string {
+	if policies == 1 {
+		return "1 policy"
+	}
+	return fmt.Sprintf("%d policies", policies)
 }
