@@ -23,11 +23,23 @@ func Names() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), ".yaml"); !strings.HasSuffix(name, "_test") {
+		if name := strings.TrimSuffix(e.Name(), ".yaml"); !strings.HasSuffix(name, "_test") && name != invariants {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// invariants is the file of what must hold for the ready-made policies.
+const invariants = "invariants"
+
+// Invariants returns what must hold for the ready-made policies, as YAML.
+func Invariants() []byte {
+	data, err := files.ReadFile(invariants + ".yaml")
+	if err != nil {
+		panic(fmt.Sprintf("policies: %v", err)) // embedded
+	}
+	return data
 }
 
 // Text returns the YAML of a ready-made policy.

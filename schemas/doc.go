@@ -12,4 +12,6 @@ const APIVersion = "openshell.nvidia.com/v1alpha1"
 const (
 	KindSandboxPolicy = "SandboxPolicy"
 	KindPolicyTest    = "PolicyTest"
+
+	KindPolicyInvariants = "PolicyInvariants"
 )

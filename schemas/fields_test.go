@@ -33,6 +33,11 @@ var described = []struct {
 	{schemas.PolicyTestSpec{}, "PolicyTest", []string{"/$defs/spec"}},
 	{schemas.TestCase{}, "PolicyTest", []string{"/$defs/case"}},
 	{schemas.TestRequest{}, "PolicyTest", []string{"/$defs/request/oneOf/1"}},
+	{schemas.PolicyInvariants{}, "PolicyInvariants", []string{""}},
+	{schemas.Metadata{}, "PolicyInvariants", []string{"/$defs/metadata"}},
+	{schemas.PolicyInvariantsSpec{}, "PolicyInvariants", []string{"/$defs/spec"}},
+	{schemas.Invariant{}, "PolicyInvariants", []string{"/$defs/invariant"}},
+	{schemas.InvariantTargets{}, "PolicyInvariants", []string{"/$defs/targets"}},
 	{schemas.DecisionInput{}, "DecisionInput", []string{""}},
 	{schemas.Sandbox{}, "DecisionInput", []string{"/$defs/sandbox"}},
 	{schemas.NetworkInput{}, "DecisionInput", []string{"/$defs/network"}},
@@ -76,7 +81,7 @@ func TestTypesAndSchemasHaveTheSameFields(t *testing.T) {
 		}
 	}
 	for _, root := range []any{
-		schemas.SandboxPolicy{}, schemas.PolicyTest{}, schemas.DecisionInput{}, schemas.Decision{}, schemas.Record{},
+		schemas.SandboxPolicy{}, schemas.PolicyTest{}, schemas.PolicyInvariants{}, schemas.DecisionInput{}, schemas.Decision{}, schemas.Record{},
 	} {
 		for _, typ := range structs(reflect.TypeOf(root), nil) {
 			if !covered[typ] {

@@ -19,7 +19,7 @@ var schemaFiles embed.FS
 // SchemaNames lists the documents that have a JSON Schema, those that people
 // write first.
 func SchemaNames() []string {
-	return []string{KindSandboxPolicy, KindPolicyTest, "DecisionInput", "Decision", "Record"}
+	return []string{KindSandboxPolicy, KindPolicyTest, KindPolicyInvariants, "DecisionInput", "Decision", "Record"}
 }
 
 // SchemaJSON returns the JSON Schema (2020-12) of one of SchemaNames. The schema

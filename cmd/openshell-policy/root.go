@@ -15,6 +15,7 @@ func newRoot() *cobra.Command {
 		newTest(),
 		newEval(),
 		newDiff(),
+		newProve(),
 		newExplain(),
 		newAudit(),
 		newCompile(),

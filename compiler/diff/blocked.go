@@ -68,7 +68,7 @@ func examples(r *plan.PipelineRule, allowed *plan.Policy) []example {
 	var out []example
 	stages := make([][]string, len(r.Stages))
 	for i := range r.Stages {
-		stages[i] = words(&r.Stages[i])
+		stages[i] = StageWords(&r.Stages[i])
 	}
 	put := func(sh canon.Shell, change func(i int, c *schemas.Command), suffix string) {
 		in, text := chain(stages, sh, change)
@@ -88,6 +88,31 @@ func examples(r *plan.PipelineRule, allowed *plan.Policy) []example {
 			c.Program, c.Path, c.Argv0 = a.Program.Name, "/usr/bin/"+a.Program.Name, a.Program.Name
 		}, fmt.Sprintf(", a link to %s", a.Program.Name))
 	}
+	return out
+}
+
+// Execution is an example of what a pattern matches.
+type Execution struct {
+	Input *schemas.ExecInput
+	Text  string
+}
+
+// Pipelines are examples of what a blocked pattern matches, as it is written.
+func Pipelines(r *plan.PipelineRule) []Execution {
+	stages := make([][]string, len(r.Stages))
+	for i := range r.Stages {
+		stages[i] = StageWords(&r.Stages[i])
+	}
+	in, text := chain(stages, canon.Shell{Hook: true}, nil)
+	if in == nil {
+		return nil
+	}
+	return []Execution{{in, text}}
+}
+
+// Words is the shortest command that an allowed pattern matches.
+func Words(r *plan.CommandRule) []string {
+	_, out := exact.CommandsIntersect(r, r)
 	return out
 }
 
@@ -131,8 +156,8 @@ func chain(stages [][]string, sh canon.Shell, change func(int, *schemas.Command)
 	return whole, strings.Join(texts, " | ")
 }
 
-// words is the least command line that a stage matches.
-func words(s *plan.Stage) []string {
+// StageWords is the least command line that a stage matches.
+func StageWords(s *plan.Stage) []string {
 	out := []string{s.Program.Name}
 	if s.Program.Path != nil {
 		_, out[0] = exact.PathsIntersect(*s.Program.Path, *s.Program.Path)
@@ -240,14 +265,15 @@ func (x *commands) starts(p *plan.Policy, program string) exact.Verdict {
 			return exact.Yes
 		case r.Program.Path != nil && exact.MatchesFile(*r.Program.Path, "/usr/bin/"+program):
 			return exact.Yes
-		case r.Program.Path != nil && lastMayBe(*r.Program.Path, program):
+		case r.Program.Path != nil && MayBeNamed(*r.Program.Path, program):
 			answer = exact.Unknown
 		}
 	}
 	return answer
 }
 
-func lastMayBe(p glob.Pattern, name string) bool {
+// MayBeNamed tells whether a path glob matches a file of a name.
+func MayBeNamed(p glob.Pattern, name string) bool {
 	any, err := glob.FilePath("**/" + strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name))
 	if err != nil {
 		return true

@@ -36,9 +36,9 @@ func (m *Mismatch) Error() string {
 // errNoRequest says that an example is no request after all.
 var errNoRequest = errors.New("the example is refused before any policy is asked")
 
-// decideRequest decides a request as the gateway does: the connection alone where
+// DecideRequest decides a request as the gateway does: the connection alone where
 // TLS is passed through.
-func decideRequest(ctx context.Context, e Evaluator, policy string, r *exact.Request) (schemas.Decision, *schemas.DecisionInput, error) {
+func DecideRequest(ctx context.Context, e Evaluator, policy string, r *exact.Request) (schemas.Decision, *schemas.DecisionInput, error) {
 	asked := *r
 	if r.Scheme == "https" && e.Passthrough(policy, r.Host, r.Port) {
 		asked.Method, asked.Path, asked.Query, asked.WebSocket = "GET", "/", nil, false

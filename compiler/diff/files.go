@@ -70,6 +70,12 @@ func passes(p *plan.Policy, op schemas.FileOp, at, lexical exact.FileView, home 
 	return at.Writable && !at.Readonly
 }
 
+// FilePasses tells whether reading or writing passes at a path that the lists of a
+// policy view so, with the sandbox's home elsewhere or above.
+func FilePasses(p *plan.Policy, op schemas.FileOp, at exact.FileView, home bool) bool {
+	return passes(p, op, at, at, home)
+}
+
 var fileOps = []schemas.FileOp{schemas.OpRead, schemas.OpWrite}
 
 // cell compares reading and writing at one class of paths, with the sandbox's
@@ -88,7 +94,7 @@ func (f *files) cell(ctx context.Context, c *exact.FileCell) error {
 		}
 		wasHome, isHome := passes(f.from, op, c.Views[0], c.Views[0], true), passes(f.to, op, c.Views[1], c.Views[1], true)
 		if wasHome != isHome && !(was != is && is == isHome) {
-			o.direction, o.home = direction(isHome), f.home(c.Path)
+			o.direction, o.home = direction(isHome), HomeOf(c.Path, f.from, f.to)
 			if err := f.note(ctx, o, " with home "+o.home); err != nil {
 				return err
 			}
@@ -97,10 +103,11 @@ func (f *files) cell(ctx context.Context, c *exact.FileCell) error {
 	return nil
 }
 
-// home is a directory under which a path is one of the well-known secrets.
-func (f *files) home(p string) string {
+// HomeOf is a directory under which a path is a well-known secret of one of the
+// policies.
+func HomeOf(p string, policies ...*plan.Policy) string {
 	for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
-		for _, policy := range []*plan.Policy{f.from, f.to} {
+		for _, policy := range policies {
 			if slices.ContainsFunc(policy.File.SensitiveHome, func(r plan.PathRule) bool {
 				return exact.MatchesFile(exact.AndBelow(r.Glob), strings.TrimPrefix(p, dir))
 			}) {

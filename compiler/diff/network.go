@@ -233,7 +233,7 @@ func (n *network) settle(ctx context.Context, g *group) error {
 	var parts [2]Part
 	var decisions [2]schemas.Decision
 	for i, policy := range []string{n.from.Name, n.to.Name} {
-		d, in, err := decideRequest(ctx, n.evaluators[i], policy, g.example)
+		d, in, err := DecideRequest(ctx, n.evaluators[i], policy, g.example)
 		if err != nil {
 			return n.unsettled(g, err)
 		}

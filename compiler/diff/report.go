@@ -91,6 +91,9 @@ type Part struct {
 	Line    int          `json:"line,omitempty"`
 }
 
+// PartOf is what a decision makes of an example.
+func PartOf(d *schemas.Decision) Part { return part(d, d.Passes()) }
+
 func part(d *schemas.Decision, passes bool) Part {
 	p := Part{Passes: passes, Allow: d.Allow, Code: d.Code, Message: d.Message, Rule: d.Rule}
 	if d.Source != nil {

@@ -30,14 +30,8 @@ func (b Bits) Meets(other Bits) bool {
 	return false
 }
 
-func (b Bits) equal(other Bits) bool {
-	for i := range b {
-		if b[i] != other[i] {
-			return false
-		}
-	}
-	return true
-}
+// Any tells whether the set holds a number.
+func (b Bits) Any() bool { return b.Meets(b) }
 
 func (b Bits) key() string {
 	out := make([]byte, 0, 8*len(b))

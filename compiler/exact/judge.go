@@ -81,6 +81,17 @@ var stageCodes = [...]schemas.Code{
 
 func (c *Cell) tunnel(i int) bool { return c.aspects.rules[i].Passthrough }
 
+// Places returns the given rules by their places in a host class.
+func (s *Requests) Places(class *HostClass, rules []Rule) Bits {
+	out := newBits(len(class.Rules))
+	for _, r := range rules {
+		if k, ok := slices.BinarySearch(class.Rules, int(r)); ok {
+			out.set(k)
+		}
+	}
+	return out
+}
+
 // Denies returns the deny rules of a host class that are one side's.
 func (s *Requests) Denies(class *HostClass, side *Side) Bits {
 	out := newBits(len(class.Rules))

@@ -6,6 +6,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler/automata"
 	"github.com/openshell-policy/openshell/compiler/glob"
 	"github.com/openshell-policy/openshell/compiler/plan"
+	"github.com/openshell-policy/openshell/schemas/canon"
 )
 
 // PathCovered tells whether the other globs together match every path of a file
@@ -193,4 +194,19 @@ func SplitArgs(word []rune) []string {
 func SampleText(p glob.Pattern) (string, Verdict) {
 	word, found := search(&texts{[]glob.Pattern{p}}, func([]int) bool { return true })
 	return raw(word), found
+}
+
+// MatchesCommand tells whether an allowed pattern that names a program matches a
+// command line.
+func MatchesCommand(r *plan.CommandRule, words []string) bool {
+	if r.Program.Path != nil || len(words) == 0 || canon.Family(words[0]) != r.Program.Name {
+		return false
+	}
+	line := &plan.CommandRule{Program: r.Program}
+	for _, w := range words[1:] {
+		g := glob.Pattern{Source: w, Segments: []glob.Segment{{Tokens: []glob.Token{{Op: glob.Literal, Lit: canon.Escape(w)}}}}}
+		line.Args = append(line.Args, plan.ArgToken{Glob: g})
+	}
+	v, _ := CommandCovered(line, r)
+	return v == Yes
 }

@@ -3,6 +3,7 @@ package parse
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,12 +15,14 @@ import (
 )
 
 // Document is one YAML document of a known kind, valid against its schema but for
-// the grammar of patterns. One of Policy and Test is set.
+// the grammar of patterns. One of Policy, Test and Invariants is set.
 type Document struct {
 	File   string
 	Kind   string
 	Policy *schemas.SandboxPolicy
 	Test   *schemas.PolicyTest
+
+	Invariants *schemas.PolicyInvariants
 
 	root    *yaml.Node
 	text    []byte
@@ -144,17 +147,17 @@ func (d *Document) kindOf(m map[string]any, t *tree) (string, []diag.Diagnostic)
 	add := func(pos diag.Position, hint, format string, args ...any) {
 		ds = append(ds, diag.New("OSP1006", pos, fmt.Sprintf(format, args...), hint))
 	}
-	kinds := []string{schemas.KindSandboxPolicy, schemas.KindPolicyTest}
+	kinds := []string{schemas.KindSandboxPolicy, schemas.KindPolicyTest, schemas.KindPolicyInvariants}
 	kind, _ := m["kind"].(string)
 	_, kindGiven := m["kind"]
 	switch {
 	case !kindGiven && t.isRefused(d.root, "kind"):
 	case !kindGiven:
 		add(d.Pos(), "add `kind: SandboxPolicy`", "the document has no kind")
-	case kind != kinds[0] && kind != kinds[1]:
+	case !slices.Contains(kinds, kind):
 		hint := suggest(kind, kinds)
 		if hint == "" {
-			hint = "write `kind: SandboxPolicy`, or `kind: PolicyTest`"
+			hint = "write `kind: SandboxPolicy`, `kind: PolicyTest` or `kind: PolicyInvariants`"
 		}
 		add(d.Pos("kind"), hint, "unknown kind %s", show(m["kind"]))
 		kind = Closest(kind, kinds) // what else is wrong is said as of what was meant
@@ -186,6 +189,9 @@ func (d *Document) decode(value any) (*Document, []diag.Diagnostic) {
 	if err == nil && d.Kind == schemas.KindSandboxPolicy {
 		d.Policy = &schemas.SandboxPolicy{}
 		err = json.Unmarshal(encoded, d.Policy)
+	} else if err == nil && d.Kind == schemas.KindPolicyInvariants {
+		d.Invariants = &schemas.PolicyInvariants{}
+		err = json.Unmarshal(encoded, d.Invariants)
 	} else if err == nil {
 		d.Test = &schemas.PolicyTest{}
 		err = json.Unmarshal(encoded, d.Test)

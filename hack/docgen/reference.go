@@ -20,7 +20,7 @@ const generated = "<!-- Written by go run ./hack/docgen; change the schemas or h
 func policyReference() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(generated + intro)
-	for _, kind := range []string{schemas.KindSandboxPolicy, schemas.KindPolicyTest} {
+	for _, kind := range []string{schemas.KindSandboxPolicy, schemas.KindPolicyTest, schemas.KindPolicyInvariants} {
 		s, err := load(kind)
 		if err != nil {
 			return nil, err
