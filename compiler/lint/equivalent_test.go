@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/openshell-policy/openshell/compiler/check"
@@ -16,15 +17,19 @@ import (
 	"github.com/openshell-policy/openshell/compiler/plan"
 )
 
+// shelf is the ready-made policies, read once.
+var shelf = sync.OnceValue(func() (docs []*parse.Document) {
+	for _, s := range library() {
+		found, _ := parse.File(s.Name, s.Data)
+		docs = append(docs, found...)
+	}
+	return docs
+})
+
 // plans are the policies of a text, nil unless all of it compiles.
 func plans(data []byte) []*plan.Policy {
 	docs, ds := parse.File("p.yaml", data)
-	var shelf []*parse.Document
-	for _, s := range library() {
-		found, _ := parse.File(s.Name, s.Data)
-		shelf = append(shelf, found...)
-	}
-	out, more := check.Policies(docs, shelf)
+	out, more := check.Policies(docs, shelf())
 	if diag.HasErrors(ds) || diag.HasErrors(more) {
 		return nil
 	}
