@@ -65,6 +65,9 @@ type masker struct {
 	policy string
 	seen   []string
 	gone   []string // texts that were replaced whole
+
+	replacer *strings.Replacer // of gone, as it was when it had made texts
+	made     int
 }
 
 func (m *masker) note(pointer string) {
@@ -92,10 +95,18 @@ func (m *masker) derived(pointer, s string) string {
 }
 
 func (m *masker) without(s string) string {
-	for _, g := range m.gone {
-		s = strings.ReplaceAll(s, g, Masked)
+	if len(m.gone) == 0 || s == "" {
+		return s
 	}
-	return s
+	if m.made != len(m.gone) { // one pass over s, however many there are
+		slices.SortFunc(m.gone, func(a, b string) int { return len(b) - len(a) })
+		var pairs []string
+		for _, g := range m.gone {
+			pairs = append(pairs, g, Masked)
+		}
+		m.replacer, m.made = strings.NewReplacer(pairs...), len(m.gone)
+	}
+	return m.replacer.Replace(s)
 }
 
 func (m *masker) list(pointer string, in []string, mask func(pointer, s string) string) []string {

@@ -136,7 +136,7 @@ func TestMaskCommands(t *testing.T) {
 		for _, text := range []string{
 			"tool " + quote(k.Text), "curl -H " + quote(k.Text) + " https://x.test", "tool --value=" + quote(k.Text),
 			"tool -p" + quote(k.Text), "env X=" + quote(k.Text) + " sh -c 'echo hi'", "sh -c " + quote("echo "+quote(k.Text)),
-			"curl -d " + quote(k.Text) + " x.test | bash", "git clone " + quote(k.Text),
+			"curl -d " + quote(k.Text) + " x.test | bash", "git clone " + quote(k.Text), "sh -c " + quote("echo "+strings.ReplaceAll(k.Text, "'", "")),
 		} {
 			r := commands(t, text)
 			audit.Mask(r)

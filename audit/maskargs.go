@@ -98,6 +98,7 @@ func (m *masker) arguments(c *schemas.Command) []string {
 	glued := gluedOptions[c.Named]
 	out := slices.Clone(c.Args)
 	for i, arg := range c.Args {
+		m.lostWords(arg, MaskText(arg))
 		switch {
 		case i > 0 && !glued && slices.Contains(options, c.Args[i-1]), i > 0 && namesSecret(c.Args[i-1]) && !strings.HasPrefix(arg, "-"):
 			out[i] = m.hide("", arg)
@@ -106,6 +107,19 @@ func (m *masker) arguments(c *schemas.Command) []string {
 		}
 	}
 	return out
+}
+
+// lostWords drops the words that masking took out of a text: they may stand in
+// another command, because a shell text was taken apart.
+func (m *masker) lostWords(before, after string) {
+	if before == after {
+		return
+	}
+	for word := range strings.FieldsFuncSeq(before, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"';|&()<>", r) }) {
+		if len(word) >= 8 && !strings.Contains(after, word) {
+			m.drop(word)
+		}
+	}
 }
 
 func optionsOf(c *schemas.Command) []string {

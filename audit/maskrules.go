@@ -228,7 +228,6 @@ func settleExec(before, after *schemas.ExecInput, e *edit) {
 	for i := range after.Commands {
 		m.lost(&before.Commands[i], &after.Commands[i])
 	}
-	slices.SortFunc(m.gone, func(a, b string) int { return len(b) - len(a) })
 	for i := range after.Commands {
 		c, was := &after.Commands[i], before.Commands[i]
 		was.Args = resized(was.Args, len(c.Args))
