@@ -2,10 +2,9 @@ package analysis
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -40,7 +39,7 @@ func (j *judge) run(ctx context.Context, trials []*trial) error {
 		if len(batches) == 0 {
 			return settle(ctx, trials)
 		}
-		if err := j.parallel(batches, func(batch []*trial) error {
+		if err := j.parallel(ctx, batches, func(batch []*trial) error {
 			return j.try(ctx, batch, batch[0].subject.targets[round])
 		}); err != nil {
 			return err
@@ -59,7 +58,7 @@ func bySubject(trials []*trial) [][]*trial {
 	return groups
 }
 
-func (j *judge) parallel(batches [][]*trial, do func([]*trial) error) error {
+func (j *judge) parallel(ctx context.Context, batches [][]*trial, do func([]*trial) error) error {
 	errs := make([]error, len(batches))
 	slots := make(chan struct{}, j.jobs)
 	var wg sync.WaitGroup
@@ -67,17 +66,25 @@ func (j *judge) parallel(batches [][]*trial, do func([]*trial) error) error {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs[i] = do(b)
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				errs[i] = do(b)
+			}
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err // they fail alike
+		}
+	}
+	return nil
 }
 
-// contender is a mutant of a batch with the policy that it becomes.
+// contender is a mutant of a batch with what may notice it.
 type contender struct {
 	*trial
-	name string // of the variant
+	name  string // of the variant
+	cases []*testCase
 }
 
 // try asks the cases of one target under each mutant.
@@ -85,24 +92,29 @@ func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
 	var vs []variants.Variant
 	var contenders []contender
 	for i, one := range batch {
-		p := t.planned(t.policy, one.mutant.Document)
-		if p == nil {
+		after := t.planned(t.policy, one.mutant.Document)
+		if after == nil {
 			continue
 		}
-		one.mutant.Rename(p)
-		if decidesByTheSame(t.plans[t.policy], p) {
+		one.mutant.Rename(after)
+		before := t.plans[t.policy]
+		if alike(before, after) {
 			if one.fate == Invalid {
 				one.fate = Equivalent
 			}
 			continue
 		}
 		one.fate = Survived // so far; one target that tells it apart is enough
-		v, err := t.variant(p, fmt.Sprintf("%s~%d", t.policy, i), one.mutant.Kind)
+		cases := t.noticing(&one.mutant, before, after)
+		if len(cases) == 0 {
+			continue
+		}
+		v, err := t.variant(reduced(&one.mutant, after, cases), fmt.Sprintf("%s~%d", t.policy, i), one.mutant.Kind)
 		if err != nil {
 			return err
 		}
 		vs = append(vs, v)
-		contenders = append(contenders, contender{one, v.Name})
+		contenders = append(contenders, contender{one, v.Name, cases})
 	}
 	if len(vs) == 0 {
 		return nil
@@ -116,7 +128,7 @@ func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
 		return err
 	}
 	for _, c := range contenders {
-		if err := c.challenge(ctx, set, t); err != nil {
+		if err := c.challenge(ctx, set); err != nil {
 			return err
 		}
 	}
@@ -136,6 +148,7 @@ func settle(ctx context.Context, trials []*trial) error {
 		if before == nil || after == nil {
 			continue
 		}
+		before, after = meeting(&t.mutant, before, after)
 		d, err := differ(ctx, before, after)
 		if err != nil {
 			return fmt.Errorf("compare %s with %s %s: %w", t.mutant.Policy(), t.mutant.Operator, t.mutant.Rule, err)
@@ -151,11 +164,9 @@ func settle(ctx context.Context, trials []*trial) error {
 	return nil
 }
 
-// decidesByTheSame tells whether the generated rules and their index are alike.
-func decidesByTheSame(a, b *plan.Policy) bool {
-	x, errX := json.Marshal([]any{regogen.Policy(a), regogen.NewIndex(a)})
-	y, errY := json.Marshal([]any{regogen.Policy(b), regogen.NewIndex(b)})
-	return errX == nil && errY == nil && string(x) == string(y)
+// alike tells whether two plans are the same, so that nothing can tell them apart.
+func alike(a, b *plan.Policy) bool {
+	return a.Mode == b.Mode && reflect.DeepEqual(a.Network, b.Network) && reflect.DeepEqual(a.File, b.File) && reflect.DeepEqual(a.Exec, b.Exec)
 }
 
 // variant generates the surfaces that a change can reach. Rules of files are
@@ -169,6 +180,9 @@ func (t target) variant(p *plan.Policy, name string, kind schemas.Kind) (variant
 		if slices.Contains(reach(kind), schemas.Kind(m.Surface)) {
 			v.Modules[m.Surface] = m.Text
 		}
+	}
+	if kind == schemas.KindExec {
+		v.Originals = []string{string(schemas.KindFile)} // which say what programs can be trusted
 	}
 	if len(v.Modules) != len(reach(kind)) {
 		return v, fmt.Errorf("policy %q: %d modules were generated, not %d", p.Name, len(v.Modules), len(reach(kind)))
@@ -187,20 +201,12 @@ func reach(kind schemas.Kind) []schemas.Kind {
 	return []schemas.Kind{schemas.KindNetwork, schemas.KindFile, schemas.KindExec}
 }
 
-// challenge asks the cases until one fails, first those that the rule decides as
-// it is.
-func (c contender) challenge(ctx context.Context, set *variants.Set, t target) error {
-	var first, rest []*testCase
-	for _, one := range t.cases {
-		switch {
-		case one.asks != t.policy || len(one.inputs) == 0 || !slices.Contains(reach(c.mutant.Kind), one.inputs[0].Kind):
-		case one.Got.Rule == c.mutant.Rule || one.Got.Rule == c.mutant.Policy()+"/"+c.mutant.Rule:
-			first = append(first, one)
-		default:
-			rest = append(rest, one)
+// challenge asks the cases until one fails.
+func (c contender) challenge(ctx context.Context, set *variants.Set) error {
+	for _, one := range c.cases {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-	}
-	for _, one := range append(first, rest...) {
 		d, err := decideBy(ctx, set, c.name, one.inputs)
 		if err != nil {
 			return err
