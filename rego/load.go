@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -155,6 +157,9 @@ func (c *content) decode(text []byte) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&whole); err != nil {
 		return unfit("its data cannot be read: %v", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return unfit("something follows its data")
 	}
 	if whole.OpenShell == nil || whole.OpenShell.Revision == "" {
 		return unfit("its data has no revision")

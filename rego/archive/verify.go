@@ -76,6 +76,11 @@ func (a *Archive) matches(files map[string]bundle.FileInfo) error {
 	}
 	all := append(slices.Clone(a.Files), File{manifestName, a.manifest})
 	for _, f := range all {
+		if bundle.IsStructuredDoc(f.Name) {
+			if err := unique(f.Data); err != nil {
+				return refuse(CodeTampered, "build the bundle with openshell-policy compile", "%s: %v", f.Name, err)
+			}
+		}
 		if err := bundle.VerifyBundleFile(f.Name, *bytes.NewBuffer(f.Data), files); err != nil {
 			return refuse(CodeTampered, "fetch the bundle again; if it stays so, somebody changed it", "%v", err)
 		}
