@@ -45,18 +45,34 @@ func readAccepted(values []string, now time.Time) ([]*accepted, error) {
 		if err != nil {
 			return nil, cli.WithHint(fmt.Errorf("--ignore: %w", err), ignoreHint)
 		}
-		var list []*accepted
-		if err := yaml.Load(data, &list, yaml.WithKnownFields()); err != nil {
-			return nil, cli.WithHint(fmt.Errorf("%s: %w", v, err), ignoreHint)
+		list, err := parseAcceptedFile(v, data, now)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, list...)
 	}
-	for _, a := range out {
+	return out, checkAccepted(out, now)
+}
+
+func checkAccepted(list []*accepted, now time.Time) error {
+	for _, a := range list {
 		if err := a.check(now); err != nil {
-			return nil, cli.WithHint(err, ignoreHint)
+			return cli.WithHint(err, ignoreHint)
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// parseAcceptedFile reads a list of entries.
+func parseAcceptedFile(name string, data []byte, now time.Time) ([]*accepted, error) {
+	var list []*accepted
+	if len(data) == 0 {
+		return nil, nil
+	}
+	if err := yaml.Load(data, &list, yaml.WithKnownFields()); err != nil {
+		return nil, cli.WithHint(fmt.Errorf("%s: %w", name, err), ignoreHint)
+	}
+	return list, checkAccepted(list, now)
 }
 
 // parseAccepted reads key=value,...; the reason comes last, and may hold commas.

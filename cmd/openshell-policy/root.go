@@ -16,6 +16,7 @@ func newRoot() *cobra.Command {
 		newEval(),
 		newDiff(),
 		newProve(),
+		newReview(),
 		newExplain(),
 		newAudit(),
 		newCompile(),

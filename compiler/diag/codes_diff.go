@@ -23,6 +23,14 @@ func diffCodes() []CodeInfo {
 			Good:  "never: [\"POST https://api.example.com/**\"] # and a rule that allows GET\n",
 		},
 		{
+			Code: "OSP2042", Severity: Error, Part: PartDiff,
+			Title: "A policy test fails",
+			Why:   "A case of a test expects another decision than the policy gives. review reports it beside what lint and diff find.",
+			Fix:   "Mend the policy, or the case if the new decision is intended.",
+			Bad:   "- {request: POST https://api.example.com/x, expect: deny} # and the policy allows it\n",
+			Good:  "- {request: POST https://api.example.com/x, expect: deny} # and the policy denies it\n",
+		},
+		{
 			Code: "OSP3901", Severity: Warning, Part: PartDiff,
 			Title: "The change lets more pass",
 			Why:   "A request, file operation or command passes after the change that did not pass before. The example was decided by the engine under both policies.",
