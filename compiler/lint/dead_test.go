@@ -18,7 +18,7 @@ func policyText(spec string) string {
 
 func run(t *testing.T, text string) []diag.Diagnostic {
 	t.Helper()
-	return lint.Run([]lint.Source{{Name: "p.yaml", Data: []byte(text)}}, lint.Options{Library: library(), NoTests: true}).Diagnostics
+	return lint.Run([]lint.Source{{Name: "p.yaml", Data: []byte(text)}}, lint.Options{NoTests: true}).Diagnostics
 }
 
 // said lists the findings of some codes as "line code message".

@@ -55,7 +55,38 @@ func isGit(s *service) bool { return strings.HasPrefix(s.Name, "git-") }
 func serviceLacks(p *policy, r *reporter) { p.lacking(r, tables.NeedRequired, false) }
 
 // cloneLacks is serviceLacks for git, which everybody gets wrong first.
-func cloneLacks(p *policy, r *reporter) { p.lacking(r, tables.NeedRequired, true) }
+func cloneLacks(p *policy, r *reporter) {
+	p.lacking(r, tables.NeedRequired, true)
+	for _, x := range p.outbound() {
+		for i, g := range x.plan.Paths {
+			if fetch := uploadPack(x, g, i); fetch != nil && !p.knownForge(x.plan.Host) && !p.met(fetch) {
+				r.at(x.at("paths", i), "add to outbound: "+ruleFor(fetch.Need), "git asks here what there is to fetch, and cannot fetch it: POST %s is not allowed", fetch.Paths[0])
+			}
+		}
+	}
+}
+
+// uploadPack is what git sends after the request that a path of a rule is for; nil
+// if that is none of git's.
+func uploadPack(x rule, g glob.Pattern, i int) *need {
+	before, ok := strings.CutSuffix(x.text.Paths[i], "/info/refs")
+	reads := len(x.plan.Methods) == 0 || slices.Contains(x.plan.Methods, "GET")
+	if n := len(g.Segments); !ok || !reads || n < 2 {
+		return nil
+	}
+	path := before + "/git-upload-pack"
+	return &need{
+		Need: tables.Need{Host: x.text.Host, Methods: []string{"POST"}, Paths: []string{path}},
+		host: x.plan.Host, paths: []glob.Pattern{urlGlob(path)},
+	}
+}
+
+// knownForge tells whether git's needs of a host are in the table.
+func (p *policy) knownForge(host glob.Pattern) bool {
+	return slices.ContainsFunc(p.tables.services, func(s service) bool {
+		return isGit(&s) && slices.ContainsFunc(s.anchors, func(a glob.Pattern) bool { return check.HostsMeet(a, host) })
+	})
+}
 
 // featureLacks finds services of which something particular is missing.
 func featureLacks(p *policy, r *reporter) { p.lacking(r, tables.NeedFeature, false) }
