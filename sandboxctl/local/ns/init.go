@@ -16,7 +16,7 @@ import (
 
 // InitName is the name that process 1 is started under: a program that finds it
 // as os.Args[0] calls Main and nothing else.
-const InitName = "openshell-init"
+const InitName = "openshell-sandbox"
 
 // wireFD is the descriptor of the socket to the supervisor.
 const wireFD = 3
