@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/compiler/diag"
 )
 
@@ -74,11 +75,11 @@ func WriteJUnit(w io.Writer, suites []*Suite) error {
 }
 
 func junitOf(c CaseResult) junitCase {
-	out := junitCase{Name: c.Name, ClassName: c.Policy, File: c.Pos.File, Line: c.Pos.Line}
+	out := junitCase{Name: audit.Printable(c.Name), ClassName: audit.Printable(c.Policy), File: c.Pos.File, Line: c.Pos.Line}
 	if !c.Pass {
 		var b strings.Builder
 		writeFailure(&b, c)
-		out.Failure = &junitProblem{Message: c.Reason, Type: "decision", Text: b.String()}
+		out.Failure = &junitProblem{Message: audit.Printable(c.Reason), Type: "decision", Text: b.String()}
 	}
 	return out
 }
@@ -117,7 +118,7 @@ func WriteTAP(w io.Writer, suites []*Suite) error {
 	return err
 }
 
-// tapName keeps a name from being read as a directive.
+// tapName keeps a name from being read as a directive, or as another line.
 func tapName(file, name string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "\\", `\\`, "#", `\#`).Replace(file + ": " + name)
+	return strings.NewReplacer("\\", `\\`, "#", `\#`).Replace(audit.Printable(file + ": " + name))
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -94,25 +95,25 @@ func writeSuite(b *strings.Builder, s *Suite, verbose bool, paint func(bool, str
 		case !c.Pass:
 			writeFailure(b, c)
 		case verbose:
-			fmt.Fprintf(b, "  %s  %s  %s\n", paint(true, "ok"), c.Name, c.outcome())
+			fmt.Fprintf(b, "  %s  %s  %s\n", paint(true, "ok"), audit.Printable(c.Name), c.outcome())
 		}
 	}
 }
 
 func writeFailure(b *strings.Builder, c CaseResult) {
-	fmt.Fprintf(b, "  %s: %s\n", place(c.Pos), c.Name)
-	asked := c.Ask
+	fmt.Fprintf(b, "  %s: %s\n", place(c.Pos), audit.Printable(c.Name))
+	asked := audit.Printable(c.Ask)
 	if c.Policy != "" {
-		asked += ", of policy " + c.Policy
+		asked += ", of policy " + audit.Printable(c.Policy)
 	}
 	fmt.Fprintf(b, "    asked  %s\n", asked)
-	fmt.Fprintf(b, "    wrong  %s\n", c.Reason)
+	fmt.Fprintf(b, "    wrong  %s\n", audit.Printable(c.Reason))
 	if c.Got == nil {
 		return
 	}
 	fmt.Fprintf(b, "    got    %s\n", brief(*c.Got))
 	if c.Got.Message != "" {
-		fmt.Fprintf(b, "           %s\n", c.Got.Message)
+		fmt.Fprintf(b, "           %s\n", audit.Printable(c.Got.Message))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/openshell-policy/openshell/audit"
 )
 
 // WriteText prints a coverage for people: a line for each policy, and one for
@@ -28,14 +30,14 @@ func (c *Coverage) WriteText(w io.Writer, verbose bool) error {
 	}
 	for _, r := range c.Details {
 		if r.Hits == 0 {
-			fmt.Fprintf(&b, "\nnot hit  %s %s, %s:%d: %s\n         %s\n", r.Policy, r.Rule, r.Pos.File, r.Pos.Line, r.Text, r.Reason)
+			fmt.Fprintf(&b, "\nnot hit  %s %s, %s:%d: %s\n         %s\n", r.Policy, r.Rule, r.Pos.File, r.Pos.Line, audit.Printable(r.Text), audit.Printable(r.Reason))
 		}
 	}
 	if verbose {
 		b.WriteByte('\n')
 		for _, r := range c.Details {
 			if r.Hits > 0 {
-				fmt.Fprintf(&b, "hit %3d  %s %s, %s:%d: %s\n", r.Hits, r.Policy, r.Rule, r.Pos.File, r.Pos.Line, r.Text)
+				fmt.Fprintf(&b, "hit %3d  %s %s, %s:%d: %s\n", r.Hits, r.Policy, r.Rule, r.Pos.File, r.Pos.Line, audit.Printable(r.Text))
 			}
 		}
 	}
@@ -63,7 +65,7 @@ func (m *Mutation) WriteText(w io.Writer, verbose bool) error {
 		case r.Fate == Survived:
 			writeSurvivor(&b, r)
 		case verbose && r.Fate == Killed:
-			fmt.Fprintf(&b, "\nkilled    %s\n          by %q (%s): %s\n", r.title(), r.By.Name, place(r.By.Pos), r.By.Reason)
+			fmt.Fprintf(&b, "\nkilled    %s\n          by %q (%s): %s\n", r.title(), audit.Printable(r.By.Name), place(r.By.Pos), audit.Printable(r.By.Reason))
 		case verbose:
 			fmt.Fprintf(&b, "\n%-8s  %s\n", r.Fate, r.title())
 		}
@@ -73,13 +75,13 @@ func (m *Mutation) WriteText(w io.Writer, verbose bool) error {
 }
 
 func (r *MutantResult) title() string {
-	return fmt.Sprintf("%s: %s %s (%s), %s:%d", r.Policy, r.Operator, r.Rule, r.Change, r.Pos.File, r.Pos.Line)
+	return fmt.Sprintf("%s: %s %s (%s), %s:%d", r.Policy, r.Operator, r.Rule, audit.Printable(r.Change), r.Pos.File, r.Pos.Line)
 }
 
 func writeSurvivor(b *strings.Builder, r MutantResult) {
 	fmt.Fprintf(b, "\nsurvived  %s\n", r.title())
 	if r.Example != nil {
-		fmt.Fprintf(b, "          a case that notices: %s, expect %s\n", r.Example.Ask, r.Example.Expect)
+		fmt.Fprintf(b, "          a case that notices: %s, expect %s\n", audit.Printable(r.Example.Ask), r.Example.Expect)
 	}
 	if r.Undecided {
 		b.WriteString("          it was not found out whether it decides everything alike\n")
