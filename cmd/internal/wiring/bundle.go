@@ -78,14 +78,19 @@ func bundleDeps(cfg gateway.Config, log *slog.Logger) (gateway.Deps, error) {
 	if err != nil {
 		return gateway.Deps{}, err
 	}
+	joins := &bundleJoins{}
 	deps := gateway.Deps{
 		Compile: func(ctx context.Context) ([]byte, []string, error) {
-			bundle, warnings, err := s.Compile(ctx)
+			bundle, _, err := s.Compile(ctx)
 			if err != nil && s.Remote() {
 				err = fmt.Errorf("%w: %w", gateway.ErrNotYet, err)
 			}
-			return bundle, warnings, err
+			if err != nil {
+				return nil, nil, err
+			}
+			return joins.add(bundle)
 		},
+		Join:  joins.set,
 		Watch: s.Watch(), InForce: s.InForce, Origin: func() *adminapi.PolicySource { return describe(s.State(), time.Now()) }, Log: log,
 	}
 	if s.Remote() {
