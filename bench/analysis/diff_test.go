@@ -93,3 +93,37 @@ func BenchmarkDiffLibrary(b *testing.B) {
 		}
 	}
 }
+
+// Twelve words anywhere in a command make 2^12 classes of argument lists: an
+// answer, or none, in less than two seconds.
+func BenchmarkFloatingPatterns(b *testing.B) {
+	floating := func(words string, more ...string) *plan.Policy {
+		list := more
+		for _, w := range words {
+			list = append(list, "'run * "+string(w)+" *'")
+		}
+		text := "apiVersion: openshell.nvidia.com/v1alpha1\nkind: SandboxPolicy\nmetadata: {name: p}\nspec: {execution: {allowed_commands: [" + strings.Join(list, ", ") + "]}}\n"
+		docs, ds := parse.File("p.yaml", []byte(text))
+		policies, found := check.Policies(docs, nil)
+		if ds = append(ds, found...); diag.HasErrors(ds) {
+			b.Fatal(ds[0])
+		}
+		return policies[0]
+	}
+	for _, test := range []struct {
+		name          string
+		before, after *plan.Policy
+	}{
+		{"one-more", floating("abcdefghijkl"), floating("abcdefghijklm")},
+		{"others", floating("abcdefghijkl"), floating("mnopqrstuvwx")},
+		{"covered", floating("abcdefghijkl"), floating("abcdefghijkl", "'run * a * b *'")},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := diff.Policies(context.Background(), test.before, test.after, diff.Options{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -32,7 +32,8 @@ func kinds() []kind {
 			"file", glob.FilePath, (*automata.Graph).FilePath, (*automata.Graph).FilePaths,
 			func(p glob.Pattern, w []rune) bool { return path(p.Segments, cut(w, '/')[1:]) },
 			func(w []rune) bool { return len(w) > 0 && w[0] == '/' && cleanPath(w) },
-			false, []rune("/ab."), []string{"/", "/", "a", "b", "*", "?", "[ab]", "[!a]", "**", "."},
+			false, []rune("/ab."),
+			[]string{"/", "/", "a", "b", "*", "?", "[ab]", "[!a]", "**", "."},
 		},
 		{
 			"url", glob.URLPath, (*automata.Graph).URLPath, (*automata.Graph).URLPaths,
@@ -310,4 +311,37 @@ func TestTreesOfOneList(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// Whatever two globs are, the shortest words of their classes match as told.
+func FuzzClasses(f *testing.F) {
+	for _, seed := range [][2]string{{"/a/**", "/a/*/b"}, {"/**/.env", "/w/[!a]?*"}, {"/a%2Fb/*", "/A/**/c"}, {"/é/*x", `/\\*`}} {
+		f.Add(seed[0], seed[1])
+	}
+	url := kinds()[1]
+	f.Fuzz(func(t *testing.T, a, b string) {
+		var list []glob.Pattern
+		for _, src := range []string{a, b} {
+			p, err := glob.URLPath(src)
+			if err != nil || len(src) > 60 || strings.Count(src, "*") > 8 {
+				return
+			}
+			list = append(list, p)
+		}
+		g := automata.NewGraph()
+		for i, p := range list {
+			g.URLPath(p, i)
+		}
+		g.Explore(automata.Search{Domain: g.URLPaths(), Budget: 5000, Found: func(c automata.Class) bool {
+			for i, p := range list {
+				if got := url.matches(p, c.Word); got != slices.Contains(c.IDs, i) {
+					t.Errorf("%q matches %q: %t, found %v", a, string(c.Word), got, c.IDs)
+				}
+			}
+			if !c.Unusual && !validURL(c.Word) {
+				t.Errorf("%q is no path", string(c.Word))
+			}
+			return true
+		}})
+	})
 }

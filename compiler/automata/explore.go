@@ -64,7 +64,6 @@ type explorer struct {
 	index  map[string]int32
 	seen   map[string]bool // classes told
 	odd    []Class         // unusual classes, told at the end
-	stop   bool
 
 	mark   []int32 // generation stamps of nodes
 	stamp  int32

@@ -412,6 +412,10 @@ func (x *commands) arguments(less, more grant) arguments {
 	if a, known := x.memo[key]; known {
 		return a
 	}
+	if more.rules = slices.DeleteFunc(slices.Clone(more.rules), func(id int) bool { return x.held(id, less.rules) }); !more.all && len(more.rules) == 0 {
+		x.memo[key] = arguments{whole: true}
+		return x.memo[key]
+	}
 	g := automata.NewGraph()
 	for _, id := range append(slices.Clone(less.rules), more.rules...) {
 		g.Args(exact.Args(x.rules[id].Args), id)
@@ -437,6 +441,15 @@ func (x *commands) arguments(less, more grant) arguments {
 	out.whole = g.Explore(s) && !(odd && len(out.words) == 0)
 	x.memo[key] = out
 	return out
+}
+
+// held tells whether one of the rules is the same, or takes any arguments.
+func (x *commands) held(id int, by []int) bool {
+	args := func(i int) string {
+		_, rest, _ := strings.Cut(commandText(x.rules[i])+"\x00", "\x00")
+		return rest
+	}
+	return slices.ContainsFunc(by, func(i int) bool { return args(i) == "*\x00" || args(i) == args(id) })
 }
 
 func (x *commands) classOf(g grant) string {

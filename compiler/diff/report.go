@@ -76,7 +76,6 @@ type Change struct {
 	// Input is the example as the engine decided it.
 	Input *schemas.DecisionInput `json:"input,omitempty"`
 
-	key    string // what it is grouped by
 	weight int
 }
 
