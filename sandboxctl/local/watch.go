@@ -65,5 +65,8 @@ func (s *Sandbox) enough(config shim.Config, plan floor.Plan, found bare.Finding
 		return nil
 	}
 	missing := append(found.Lacks, plan.Trapped...)
+	if more := len(missing) - 3; more > 0 {
+		missing = append(missing[:3], fmt.Sprintf("and %d more", more))
+	}
 	return &DegradedError{Level: string(config.Level), Missing: missing}
 }

@@ -134,12 +134,15 @@ func runProbe(ctx context.Context, config shim.Config) (lines []string, killed b
 	stop := context.AfterFunc(ctx, func() { _ = process.Kill() })
 	defer stop()
 	var caught atomic.Bool
-	if err = probeConfine(ctx, pair[0], config, func() { caught.Store(true) }); err == nil {
+	served, err := probeConfine(ctx, pair[0], config, func() { caught.Store(true) })
+	if err == nil {
 		lines = readLines(report)
 	} else {
 		_ = process.Kill()
 	}
-	return lines, caught.Load(), errors.Join(err, ended(process))
+	err = errors.Join(err, ended(process))
+	<-served // what it noticed last it has told by now
+	return lines, caught.Load(), err
 }
 
 // ended waits until a process is dead before it asks for its status: the
@@ -166,29 +169,41 @@ func ended(p *os.Process) error {
 	return nil
 }
 
-func probeConfine(ctx context.Context, control int, config shim.Config, caught func()) error {
+// probeConfine has the process confined and begins to answer it; the channel is
+// closed when the last answer was given.
+func probeConfine(ctx context.Context, control int, config shim.Config, caught func()) (<-chan struct{}, error) {
+	served := make(chan struct{})
 	if err := send(control, message{Confine: &config}); err != nil {
-		return err
+		close(served)
+		return served, err
 	}
 	m, files, err := receive(control)
 	switch {
 	case err != nil:
-		return fmt.Errorf("self-test: %w", err)
-	case m.Confined == nil || m.Confined.Error != "":
-		return fmt.Errorf("self-test: %s", m.Confined.Error)
-	case len(files) == 0:
-		return nil
+	case m.Confined == nil:
+		err = errors.New("the process answered something else than that it is confined")
+	case m.Confined.Error != "":
+		err = errors.New(m.Confined.Error)
+	}
+	if err != nil || len(files) == 0 {
+		close(served)
+		if err != nil {
+			err = fmt.Errorf("self-test: %w", err)
+		}
+		return served, err
 	}
 	s, err := shim.NewProbe(files[0], config, probeDir(), caught)
 	if err != nil {
+		close(served)
 		_ = unix.Close(files[0])
-		return fmt.Errorf("self-test: %w", err)
+		return served, fmt.Errorf("self-test: %w", err)
 	}
 	go func() {
+		defer close(served)
 		_ = s.Serve(ctx)
 		_ = unix.Close(files[0])
 	}()
-	return nil
+	return served, nil
 }
 
 func readLines(f *os.File) (lines []string) {
