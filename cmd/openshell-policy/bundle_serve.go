@@ -181,7 +181,8 @@ func (o *serveOptions) follow(ctx context.Context, w *fsnotify.Watcher, bundles 
 				armed = true
 				timer.Reset(settle)
 			}
-		case <-w.Errors: // events may be lost: look
+		case err := <-w.Errors: // events may be lost: look
+			fmt.Fprintf(o.stderr, "warning: %v\n", err)
 			armed = true
 			timer.Reset(settle)
 		case <-timer.C:
