@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -21,20 +22,28 @@ func (v *verifier) conclude(own *Checkpoint) {
 	if v.report.Signed = min(signed, end); end > signed {
 		v.report.Unsigned = end - signed
 	}
+	if own != nil && own.Size < signed {
+		v.find(RolledBack, own.Size+1, signed, checkpointFile, "it is of %d records, and a checkpoint of a closed segment of %d: an older checkpoint was put in its place", own.Size, signed)
+	}
 	v.retention()
 	bad := v.firstBad()
 	switch {
 	case bad != nil || v.damaged != nil || end < signed || v.wrong != nil:
 		v.diagnose(bad, signed)
+	case v.report.Unsigned > 0 && own != nil && own.Size == signed && v.closedWell():
+		v.find(Inserted, signed+1, end, v.fileOf(signed+1), "the log was closed, which signs every record, and no checkpoint is of these")
 	case v.behind != nil:
 		v.report.Findings = append(v.report.Findings, *v.behind)
 	case len(v.tiles) > 0:
 		v.report.Findings = append(v.report.Findings, v.tiles[:min(len(v.tiles), maxFindings)]...)
 	}
 	v.copies(end)
-	if own != nil && own.Size < signed {
-		v.find(RolledBack, own.Size+1, signed, checkpointFile, "it is of %d records, and a checkpoint of a closed segment of %d: an older checkpoint was put in its place", own.Size, signed)
-	}
+}
+
+// closedWell tells whether the log's writer has closed it.
+func (v *verifier) closedWell() bool {
+	content, err := os.ReadFile(filepath.Join(v.dir, lockFile))
+	return err == nil && len(content) == 0
 }
 
 // maxFindings bounds how often the same is said.

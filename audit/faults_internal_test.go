@@ -307,26 +307,25 @@ func TestNoRoomForTheNextSegment(t *testing.T) {
 
 // Records that no checkpoint protects for long are not taken.
 func TestNoCheckpointNoRecords(t *testing.T) {
-	l, _ := openFaulty(t, Options{Overdue: 10 * time.Millisecond})
+	l, _ := openFaulty(t, Options{Overdue: 300 * time.Millisecond})
 	ctx := context.Background()
 	blocked := filepath.Join(l.dir, checkpointFile+tmpSuffix)
 	if err := os.Mkdir(blocked, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	unsigned := func(err error) bool { return err != nil && strings.Contains(err.Error(), "sign checkpoint") }
 	var err error
-	n := 0
-	for deadline := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		err = l.Append(ctx, decision(n))
-		n++
+	for deadline := time.Now().Add(20 * time.Second); !unsigned(err) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		err = l.Append(ctx, decision(0))
 	}
-	if err == nil || !strings.Contains(err.Error(), "sign checkpoint") {
+	if !unsigned(err) {
 		t.Errorf("got %v", err)
 	}
 	if err := os.Remove(blocked); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		err = l.Append(ctx, decision(n))
+		err = l.Append(ctx, decision(1))
 	}
 	if err != nil {
 		t.Error(err)

@@ -185,7 +185,11 @@ func checkAcked(t *testing.T, dir string, acked map[uint64]string, round int) {
 			continue
 		}
 		if found++; r.Input == nil || r.Input.Network.Path != want {
-			t.Fatalf("round %d: record %d is not %s", round, r.Custom.Seq, want)
+			last := uint64(0)
+			for seq := range acked {
+				last = max(last, seq)
+			}
+			t.Fatalf("round %d: record %d is not %s but %s %+v; the last acknowledged is %d", round, r.Custom.Seq, want, r.Custom.Type, r.Custom.Recovered, last)
 		}
 	}
 	if found != len(acked) {

@@ -191,8 +191,8 @@ func (l *Log) Close() error {
 	err := l.com.end()
 	l.cancel()
 	l.seals.wait()
-	err = errors.Join(err, l.copy.wait())
-	return errors.Join(err, l.lock.release(err == nil))
+	clean := err == nil
+	return errors.Join(err, l.copy.wait(), l.lock.release(clean))
 }
 
 // clock is wall time that goes on evenly while the process runs, whatever is done

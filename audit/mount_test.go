@@ -227,6 +227,7 @@ func loseDisk(t *testing.T, root, dir string, acked map[uint64]string, round int
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	before, down := len(acked), false
 	for w := range 8 {
 		wg.Go(func() {
 			for i := 0; ; i++ {
@@ -235,12 +236,24 @@ func loseDisk(t *testing.T, root, dir string, acked map[uint64]string, round int
 					return
 				}
 				mu.Lock()
-				acked[r.Custom.Seq] = r.Input.Network.Path
+				if !down {
+					acked[r.Custom.Seq] = r.Input.Network.Path
+				}
 				mu.Unlock()
 			}
 		})
 	}
+	for begun := false; !begun; time.Sleep(time.Millisecond) {
+		mu.Lock()
+		begun = len(acked) > before
+		mu.Unlock()
+	}
 	time.Sleep(time.Duration(30+rand.IntN(250)) * time.Millisecond)
+	// What is acknowledged from now on nobody would have seen: the power is off. (A
+	// sync that runs while ext4 is shut down can return 0 for what it has not done.)
+	mu.Lock()
+	down = true
+	mu.Unlock()
 	shutDown(t, root)
 	wg.Wait()
 	if err := l.Close(); err == nil {

@@ -192,6 +192,9 @@ func (r *recovery) replay(segs []Segment) error {
 		return fmt.Errorf("ends at record %d, and %s is of %d records: the log was cut or rolled back", c.edge.size, late.what, late.size)
 	}
 	r.found.Unsigned = uint64(c.edge.size) - min(c.signed, uint64(c.edge.size))
+	if !r.l.lock.unclean && (r.found.Unsigned > 0 || r.found.CutBytes > 0) {
+		return fmt.Errorf("was closed with %d records, and holds %d and %d more bytes: somebody has added to it", c.signed, c.edge.size, r.found.CutBytes)
+	}
 	return nil
 }
 
@@ -306,7 +309,7 @@ func (r *recovery) cut(f *os.File, s Segment, next uint64) error {
 	if err != nil {
 		return err
 	}
-	if r.found.CutBytes = info.Size() - r.good; r.found.CutBytes > 0 {
+	if r.found.CutBytes = info.Size() - r.good; r.found.CutBytes > 0 && r.l.lock.unclean {
 		if err := r.keepCut(f, next); err != nil {
 			return err
 		}
@@ -377,7 +380,7 @@ func (r *recovery) start(segs []Segment) error {
 			c.partial = append(c.partial, tile{level, signed.size >> (tileHeight * (level + 1)), w})
 		}
 	}
-	if l.lock.unclean || r.found.CutBytes > 0 || r.found.Unsigned > 0 {
+	if l.lock.unclean {
 		r.found.MayLack = uint64(l.opts.QueueRecords)
 		rec := l.ownRecord(schemas.RecordRecovered)
 		rec.Custom.Recovered = &r.found

@@ -129,12 +129,10 @@ func (c *counter) text(raw []byte) string {
 // add counts one record and takes note of its time.
 func (c *counter) add(line []byte) (at int64, err error) {
 	f, err := ParseFields(line)
-	if err == nil {
-		at, err = parseTime(f.Timestamp)
-	}
 	if err != nil {
 		return 0, err
 	}
+	at = parseTime(f.Timestamp)
 	if c.r.Records == 0 || at < c.from {
 		c.from = at
 	}
@@ -276,11 +274,12 @@ func parseRow(line []byte, texts []string) (row RollupRow, err error) {
 	return row, err
 }
 
-// parseTime reads a timestamp of a record as nanoseconds since 1970.
-func parseTime(raw []byte) (int64, error) {
+// parseTime reads a timestamp of a record as nanoseconds since 1970. What is none
+// counts as 1970: a wrong time must not keep a segment from being closed.
+func parseTime(raw []byte) int64 {
 	t, err := time.Parse(time.RFC3339Nano, string(raw))
 	if err != nil {
-		return 0, errors.New("not a record: no timestamp")
+		return 0
 	}
-	return t.UnixNano(), nil
+	return t.UnixNano()
 }

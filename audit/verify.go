@@ -110,7 +110,7 @@ type verifier struct {
 	checks  []*rootCheck // in the order of their sizes
 	due     int          // the next of checks
 	tiles   []Finding    // tiles and rollups that differ from what was computed
-	pruned  uint64       // through, of the newest record that says so
+	pruned  uint64       // through, of the newest signed record that says so
 	damaged *Damage
 	wrong   *Finding // the first record whose number is not its place
 	behind  *Finding // lines that stand behind a closed segment
@@ -136,22 +136,13 @@ func (v *verifier) find(what string, seq, last uint64, file, format string, args
 // checkpoints gathers what was signed. It returns the log's own newest
 // checkpoint, nil if there is none that the key has signed.
 func (v *verifier) checkpoints(copies []Copy) (*Checkpoint, error) {
-	text, err := os.ReadFile(filepath.Join(v.dir, checkpointFile))
-	var own *Checkpoint
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		v.find(BadFile, 0, 0, checkpointFile, "it is missing: nothing says how many records there must be")
-	case err != nil:
-		return nil, err
-	default:
-		if own, err = ParseCheckpoint(text, v.key); err != nil {
-			v.find(BadFile, 0, 0, checkpointFile, "%v", err)
-		} else {
-			v.expect(own, checkpointFile, false)
-			v.covered = int64(own.Size)
-		}
-	}
+	// First those of closed segments: while the log is written, the newest one is
+	// always of no fewer records than these were.
 	if err := v.sealed(); err != nil {
+		return nil, err
+	}
+	own, err := v.newest()
+	if err != nil {
 		return nil, err
 	}
 	for _, c := range copies {
@@ -163,6 +154,25 @@ func (v *verifier) checkpoints(copies []Copy) (*Checkpoint, error) {
 		v.expect(cp, c.Name, true)
 	}
 	slices.SortStableFunc(v.checks, func(a, b *rootCheck) int { return cmp.Compare(a.size, b.size) })
+	return own, nil
+}
+
+func (v *verifier) newest() (*Checkpoint, error) {
+	text, err := os.ReadFile(filepath.Join(v.dir, checkpointFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		v.find(BadFile, 0, 0, checkpointFile, "it is missing: nothing says how many records there must be")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	own, err := ParseCheckpoint(text, v.key)
+	if err != nil {
+		v.find(BadFile, 0, 0, checkpointFile, "%v", err)
+		return nil, nil
+	}
+	v.expect(own, checkpointFile, false)
+	v.covered = int64(own.Size)
 	return own, nil
 }
 
@@ -205,16 +215,16 @@ func (v *verifier) run() error {
 	}
 	v.edge.full = v.tileFull
 	v.compare()
-	for e, err := range Entries(v.dir, Position{Seq: v.report.First}) {
-		var d *Damage
-		if errors.As(err, &d) {
-			v.damaged = d
-			break
+	for _, s := range v.segs {
+		for e, err := range s.Entries(Position{}) {
+			if errors.As(err, &v.damaged) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			v.record(e)
 		}
-		if err != nil {
-			return err
-		}
-		v.record(e)
 	}
 	return v.torn()
 }
@@ -288,7 +298,7 @@ func (v *verifier) record(e Entry) {
 	v.edge.push(v.hasher.sum(e.Line))
 	v.report.Records++
 	v.counts(e)
-	if len(e.Line) < 1024 && bytes.Contains(e.Line, []byte(`"type":"pruned"`)) {
+	if int64(e.Seq) <= v.covered && len(e.Line) < 1024 && bytes.Contains(e.Line, []byte(`"type":"pruned"`)) {
 		if r, err := decode(e.Line); err == nil && r.Custom.Type == schemas.RecordPruned && r.Custom.Pruned != nil {
 			v.pruned = max(v.pruned, r.Custom.Pruned.Through)
 		}
@@ -353,9 +363,6 @@ func (v *verifier) tileFull(t tile, hashes []tlog.Hash) {
 // torn counts what stands behind the last whole record, and looks at what the
 // writer gave up at the end of closed segments.
 func (v *verifier) torn() error {
-	if v.damaged != nil {
-		return nil
-	}
 	for i, s := range v.segs {
 		if s.Compressed {
 			continue
