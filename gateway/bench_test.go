@@ -68,7 +68,7 @@ func compare(b *testing.B, conns, size int) {
 }
 
 func benchWorld(b *testing.B) *world {
-	l, err := audit.Open(filepath.Join(b.TempDir(), "audit.ndjson"), audit.Options{})
+	l, err := audit.Open(filepath.Join(b.TempDir(), "audit"), audit.Options{Mode: audit.Bounded})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -48,8 +48,15 @@ var figures = []figure{
 	{"  32 connections, 1 MiB", "Inspected/conns=32/body=1048576 ratio", 1, "", "≥ 0.85"},
 	{"  32 connections, 1 KiB", "Inspected/conns=32/body=1024 req/s", 1, "req/s", ""},
 	{"held tunnel", "HeldTunnel KiB/tunnel", 1, "KiB", "≤ 45"},
-	{"record appended, written", "Append/written ns/op", micro, "µs", ""},
-	{"  and synced", "Append/synced ns/op", micro, "µs", ""},
+	{"durable append, 64 writers ÷ one sync a record", "Durable/writers=64 ratio", 1, "", "≥ 28"},
+	{"  256 writers", "Durable/writers=256 ratio", 1, "", ""},
+	{"  1 writer", "Durable/writers=1 ratio", 1, "", ""},
+	{"record appended, CPU in all", "Append/bounded cpu-µs/rec", 1, "µs", "≤ 8"},
+	{"  allocations", "Append/bounded allocs/op", 1, "", "≤ 2"},
+	{"20,000 records a second, bounded", "Paced/bounded %core", 1, "% of a core", "≤ 25"},
+	{"  strict", "Paced/strict %core", 1, "% of a core", ""},
+	{"records verified", "Verify rec/s/core", 1, "/s/core", "≥ 300,000"},
+	{"record on disk, compressed, with its part of the tree", "Size B/rec", 1, "B", "≤ 100"},
 }
 
 // write prints the figures that were measured.
