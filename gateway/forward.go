@@ -54,10 +54,11 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 	if out.ContentLength == 0 {
 		out.Body = http.NoBody
 	} else {
-		out.Body = &slowBody{
+		ex.upstream.request = &slowBody{
 			ReadCloser: ex.g.tenants.of(ex.box.ID).slowed(ex.g.work, out.Body), control: http.NewResponseController(ex.w),
 			timeout: ex.g.cfg.Limits.BodyTimeout, ended: keepNames(out.Trailer),
 		}
+		out.Body = ex.upstream.request
 	}
 	w := &responseWriter{ResponseWriter: ex.w, ex: ex}
 	ex.g.proxy.ServeHTTP(w, out)

@@ -126,7 +126,8 @@ func (w *world) load(p testPolicies) {
 // brittleEngine is OPA, until it is told to panic or to answer nonsense.
 type brittleEngine struct {
 	gateway.Engine
-	broken atomic.Bool
+	broken atomic.Bool // panics
+	silent atomic.Bool // gives the zero decision
 }
 
 func newBrittleEngine() *brittleEngine {
@@ -137,7 +138,16 @@ func (e *brittleEngine) Current() gateway.Generation {
 	if e.broken.Load() {
 		return brokenGen{e.Engine.Current()}
 	}
+	if e.silent.Load() {
+		return silentGen{e.Engine.Current()}
+	}
 	return e.Engine.Current()
+}
+
+type silentGen struct{ gateway.Generation }
+
+func (silentGen) DecideReadings(context.Context, schemas.DecisionInput, []schemas.NetworkInput) (schemas.Decision, int) {
+	return schemas.Decision{}, 0
 }
 
 type brokenGen struct{ gateway.Generation }

@@ -21,6 +21,7 @@ type upstreamState struct {
 	sent      bool // the decision is recorded as allowed, an outcome follows
 	status    int
 	failure   string
+	request   *slowBody // nil without a request body
 	body      *countedBody
 	release   func() // of a WebSocket that is being held
 }
@@ -65,6 +66,9 @@ func (ex *exchange) failed(err error) *http.Response {
 	if hc := connOf(ex.r); hc != nil && hc.BadBody() {
 		return ex.failure(schemas.CodeBadRequest, head.ErrBody.Error())
 	}
+	if s.request != nil && s.request.failed.Load() {
+		return ex.failure(schemas.CodeBadRequest, "the request body is malformed or broke off")
+	}
 	return ex.failure(schemas.CodeUpstreamError, "the upstream could not be reached or did not answer: "+err.Error())
 }
 
@@ -98,6 +102,11 @@ func (ex *exchange) answered(resp *http.Response) *http.Response {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return ex.upgraded(resp)
 	}
+	if !isHTTP(resp) {
+		resp.Body.Close()
+		s.failure = "the answer is not HTTP as it is spoken"
+		return ex.failure(schemas.CodeUpstreamError, "the upstream's answer has a version or status that is none of HTTP's")
+	}
 	cleanResponse(resp.Header)
 	cleanResponse(resp.Trailer)
 	if s.websocket {
@@ -106,6 +115,12 @@ func (ex *exchange) answered(resp *http.Response) *http.Response {
 	s.body = &countedBody{ReadCloser: ex.g.tenants.of(ex.box.ID).slowed(ex.r.Context(), resp.Body), resp: resp}
 	resp.Body = s.body
 	return resp
+}
+
+// isHTTP tells versions and statuses that can be passed on; net/http takes any.
+func isHTTP(resp *http.Response) bool {
+	version := resp.ProtoMajor == 2 && resp.ProtoMinor == 0 || resp.ProtoMajor == 1 && resp.ProtoMinor <= 1
+	return version && resp.StatusCode >= 200 && resp.StatusCode <= 999
 }
 
 // countedBody remembers why a body ended early: goproxy would end the response

@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type slowBody struct {
 	control *http.ResponseController
 	timeout time.Duration
 	ended   func() // called at the end, before the trailer is sent on
+	failed  atomic.Bool
 }
 
 // Read waits for one piece. After the last one the deadline is taken back: from
@@ -32,6 +34,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		b.ended()
 		_ = b.control.SetReadDeadline(time.Time{})
+	} else if err != nil {
+		b.failed.Store(true)
 	}
 	return n, err
 }
