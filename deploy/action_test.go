@@ -128,6 +128,8 @@ func (j *job) wanted(s step) bool {
 		return j.inputs["against"] != "" && j.status["install"] == 0
 	case m != nil && m[1] == "!cancelled() && inputs.against != ''":
 		return j.inputs["against"] != ""
+	case m != nil && m[1] == "!cancelled() && inputs.invariants != ''":
+		return j.inputs["invariants"] != ""
 	}
 	j.t.Fatalf("%s: a condition that the test does not know: %s", s.ID, s.If)
 	return false
@@ -256,6 +258,29 @@ func TestActionOnAChange(t *testing.T) {
 	j = newJob(t, dir, withBinary(map[string]string{"against": base}))
 	j.run()
 	j.want(map[string]int{"diff": 0})
+}
+
+// Invariants are those of the base: a change that drops one is still held to it.
+func TestActionProvesInvariants(t *testing.T) {
+	files := good()
+	files["invariants.yaml"] = "apiVersion: openshell.nvidia.com/v1alpha1\nkind: PolicyInvariants\nmetadata: {name: x}\nspec:\n  invariants:\n    - {name: no-posts, never: [\"POST *://**:*/**\"]}\n"
+	dir := repo(t, files)
+	base := strings.TrimSpace(git(t, dir, "rev-parse", "HEAD"))
+	j := newJob(t, dir, withBinary(map[string]string{"invariants": "invariants.yaml"}))
+	j.run()
+	j.want(map[string]int{"prove": 0})
+	put(t, dir, map[string]string{
+		"policies/team.yaml":      strings.Replace(policyText, "[GET]", "[GET, POST]", 1),
+		"policies/team_test.yaml": strings.Split(testText, "    - request: POST")[0],
+		"invariants.yaml":         strings.Replace(files["invariants.yaml"], "POST", "DELETE", 1),
+	})
+	commit(t, dir)
+	j = newJob(t, dir, withBinary(map[string]string{"invariants": "invariants.yaml", "against": base}))
+	j.run()
+	j.want(map[string]int{"prove": 1})
+	if summary := read(t, j.temp, "summary.md"); !strings.Contains(summary, "### Invariants") || !strings.Contains(summary, "no-posts") {
+		t.Errorf("the summary does not tell:\n%s", summary)
+	}
 }
 
 func TestActionDoesNotRunItsInputs(t *testing.T) {

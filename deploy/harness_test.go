@@ -156,8 +156,8 @@ spec:
       expect: allow
     - request: POST https://api.example.com/v1/a
       expect: deny
-      code: method_not_allowed
       mode: enforce
+      code: method_not_allowed
     - request: GET https://api.example.com/v2
       expect: deny
       code: path_not_allowed

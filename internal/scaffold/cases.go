@@ -115,22 +115,25 @@ func casesOf(name string) []schemas.TestCase {
 
 func (a askedCase) write(b *strings.Builder) {
 	fmt.Fprintf(b, "    - %s: %s\n", a.key, scalar(a.text))
+	expect := "deny"
 	if a.got.Allow {
-		b.WriteString("      expect: allow\n")
-	} else {
-		fmt.Fprintf(b, "      expect: deny\n      code: %s\n", a.got.Code)
+		expect = "allow"
+	}
+	fmt.Fprintf(b, "      expect: %s\n", expect)
+	if a.full {
+		fmt.Fprintf(b, "      mode: %s\n", a.got.Mode)
+	}
+	if !a.got.Allow {
+		fmt.Fprintf(b, "      code: %s\n", a.got.Code)
 	}
 	if a.got.Rule != schemas.RuleDefault && (a.got.Allow || a.got.Code == schemas.CodeDeniedRule || a.got.Code == schemas.CodeBlockedPath) {
 		fmt.Fprintf(b, "      rule: %s\n", scalar(a.got.Rule))
-	}
-	if a.full {
-		fmt.Fprintf(b, "      mode: %s\n", a.got.Mode)
 	}
 }
 
 // scalar quotes what YAML would read otherwise.
 func scalar(s string) string {
-	if !strings.ContainsAny(s, "#{}[]&*!|>'\"%@`,\\") && !strings.Contains(s, ": ") {
+	if s != "" && !strings.ContainsAny(s[:1], "-?:,[]{}#&*!|>'\"%@` ") && !strings.Contains(s, ": ") && !strings.Contains(s, " #") && !strings.HasSuffix(s, ":") {
 		return s
 	}
 	quoted, err := json.Marshal(s)

@@ -72,7 +72,7 @@ type Variant struct {
 	// under their old ordinals: with an Index that counts otherwise, only whether
 	// they match may be asked.
 	Originals []string
-	Index   any // data.openshell.index of the variant
+	Index     any // data.openshell.index of the variant
 }
 
 // modules returns what decides for the variants.
