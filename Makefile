@@ -15,7 +15,7 @@ BENCH    ?= .
 COUNT    ?= 1
 
 TOOLS    := $(CURDIR)/.cache/bin
-COMMANDS := openshell openshell-policy openshell-gateway
+COMMANDS := openshell openshell-policy openshell-gateway openshell-exec
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X github.com/openshell-policy/openshell/internal/cli.version=$(VERSION)
 
@@ -29,7 +29,7 @@ all: build
 
 build:
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
 
 test: vet unit race readme fuzz-smoke
 

@@ -24,8 +24,13 @@ const (
 // ProbeConfig confines the process of the self-test, whose program is exe in
 // folder dir.
 func ProbeConfig(dir string) Config {
+	// A program that is linked dynamically needs its loader and libraries.
+	grants := []floor.Grant{{Path: dir, Access: floor.Read}}
+	for _, lib := range []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64"} {
+		grants = append(grants, floor.Grant{Path: lib, Access: floor.Read})
+	}
 	return Config{
-		Grants: []floor.Grant{{Path: dir, Access: floor.Read}}, Mode: Trapped, Level: Pod, ABI: sys.LandlockABI(),
+		Grants: grants, Mode: Trapped, Level: Pod, ABI: sys.LandlockABI(),
 		Filter: filter.Options{Exec: true, Files: true, Metadata: true, Connect: true},
 	}
 }
