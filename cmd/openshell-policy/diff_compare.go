@@ -62,7 +62,9 @@ func compareSides(ctx context.Context, before, after *policySide) (*comparison, 
 			one.Status, one.at, one.Report = "removed", p[0], lone(p[0], diff.Narrows)
 		default:
 			one.at = p[1]
-			if one.Report, err = diff.Policies(ctx, p[0], p[1], diff.Options{Before: was, After: is, Extended: before.extended || after.extended}); err != nil {
+			if one.Report, err = diff.Policies(ctx, p[0], p[1], diff.Options{
+				Before: was, After: is, Extended: before.extensions != "" || after.extensions != "", SameExtensions: before.extensions == after.extensions,
+			}); err != nil {
 				return nil, fmt.Errorf("%s: %w", p[1].Name, err)
 			}
 			if one.Verdict != diff.Equivalent {

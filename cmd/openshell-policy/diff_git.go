@@ -67,20 +67,33 @@ func gitTree(ctx context.Context, commit, p string) ([]compiler.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names, ids []string
+	var all []gitFile
+	folders := map[string]bool{clean: true}
 	for entry := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
 		meta, name, ok := strings.Cut(entry, "\t")
-		fields := strings.Fields(meta)
-		if !ok || len(fields) != 3 || name != clean && !wanted(clean, name) {
+		if fields := strings.Fields(meta); ok && len(fields) == 3 {
+			all = append(all, gitFile{name, fields[2], fields[0]})
+			if wanted(clean, name) {
+				folders[path.Dir(name)] = true
+			}
+		}
+	}
+	var names, ids []string
+	for _, f := range all {
+		module := policyset.IsModule(f.name) && folders[path.Dir(f.name)] && !strings.HasPrefix(path.Base(f.name), ".")
+		if f.name != clean && !wanted(clean, f.name) && !module {
 			continue
 		}
-		if !strings.HasPrefix(fields[0], "100") {
-			return nil, fmt.Errorf("%s in %.12s is a symbolic link or a submodule, which is not followed", name, commit)
+		if !strings.HasPrefix(f.mode, "100") {
+			return nil, fmt.Errorf("%s in %.12s is a symbolic link or a submodule, which is not followed", f.name, commit)
 		}
-		names, ids = append(names, name), append(ids, fields[2])
+		names, ids = append(names, f.name), append(ids, f.id)
 	}
 	return gitBlobs(ctx, names, ids)
 }
+
+// gitFile is an entry of a tree.
+type gitFile struct{ name, id, mode string }
 
 // wanted tells whether a file below a folder is a policy, as for files on disk.
 func wanted(folder, name string) bool {

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/openshell-policy/openshell/compiler"
@@ -19,11 +22,12 @@ import (
 
 // policySide is one side of a comparison.
 type policySide struct {
-	label    string
-	name     string // the one policy that is meant; "" all
-	result   *compiler.Result
-	bundle   []byte // what decides; the result's own unless a bundle was given
-	extended bool   // by Rego extensions
+	label  string
+	name   string // the one policy that is meant; "" all
+	result *compiler.Result
+	bundle []byte // what decides; the result's own unless a bundle was given
+	// extensions are the Rego modules that may deny more, with their names.
+	extensions string
 }
 
 // sides reads both sides.
@@ -84,26 +88,32 @@ func readSide(ref string) (*policySide, error) {
 
 func compiledSide(label, name string, sources []compiler.Source) *policySide {
 	r := policyset.Compile(sources, compiler.Options{Compiler: cli.Build().Version})
-	return &policySide{label: label, name: name, result: r, bundle: r.Bundle}
+	side := &policySide{label: label, name: name, result: r, bundle: r.Bundle}
+	if slices.ContainsFunc(sources, func(s compiler.Source) bool { return policyset.IsModule(s.Name) }) && r.Bundle != nil {
+		if a, err := archive.Read(r.Bundle); err == nil { // written a moment ago
+			side.extensions = extensionsIn(a)
+		}
+	}
+	return side
 }
 
 // bundleSide takes a bundle: its sources are planned, its Rego decides. Both must
 // be of one piece, or a bundle could show sources that are not what it does.
-func bundleSide(path string) (*policySide, error) {
-	data, err := os.ReadFile(path)
+func bundleSide(file string) (*policySide, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	a, err := archive.Read(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	kept, err := a.Sources()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(kept) == 0 {
-		return nil, cli.WithHint(fmt.Errorf("%s holds no sources, which a comparison needs", path), "compile it without --no-sources, or compare the policy files")
+		return nil, cli.WithHint(fmt.Errorf("%s holds no sources, which a comparison needs", file), "compile it without --no-sources, or compare the policy files")
 	}
 	sources := make([]compiler.Source, len(kept))
 	for i, s := range kept {
@@ -114,36 +124,66 @@ func bundleSide(path string) (*policySide, error) {
 		Revision: m.Revision, Name: m.Metadata.Name, Serial: m.Metadata.Serial, Expires: m.Metadata.Expires, Compiler: m.Metadata.Compiler,
 	})
 	if r.Bundle != nil {
-		if err := onePiece(path, a, r.Bundle); err != nil {
+		if err := onePiece(file, a, r.Bundle); err != nil {
 			return nil, err
 		}
 	}
-	return &policySide{label: path, result: r, bundle: data, extended: len(m.Metadata.Extensions) > 0}, nil
+	return &policySide{label: file, result: r, bundle: data, extensions: extensionsIn(a)}, nil
 }
 
-// onePiece checks that a bundle decides by what its sources compile to.
-func onePiece(path string, a *archive.Archive, compiled []byte) error {
+// onePiece checks that a bundle decides by what its sources compile to, extensions
+// and mask rules aside, which are no sources.
+func onePiece(file string, a *archive.Archive, compiled []byte) error {
 	again, err := archive.Read(compiled)
 	if err != nil {
 		return err
 	}
 	fresh := map[string][]byte{}
 	for _, f := range again.Files {
-		fresh[f.Name] = f.Data
+		fresh[f.Name] = decisive(f)
 	}
 	for _, f := range a.Files {
 		if strings.HasPrefix(f.Name, "openshell/extensions/") || strings.HasPrefix(f.Name, "openshell/mask/") {
 			continue
 		}
-		if want, ok := fresh[f.Name]; !ok || !bytes.Equal(want, f.Data) {
-			return cli.WithHint(fmt.Errorf("%s: %s is not what the sources in the bundle compile to", path, f.Name), "another version of openshell-policy compiled it, or somebody changed it; compile the policies again")
+		if want, ok := fresh[f.Name]; !ok || !bytes.Equal(want, decisive(f)) {
+			return cli.WithHint(fmt.Errorf("%s: %s is not what the sources in the bundle compile to", file, f.Name), "another version of openshell-policy compiled it, or somebody changed it; compile the policies again")
 		}
 		delete(fresh, f.Name)
 	}
 	for name := range fresh {
-		return fmt.Errorf("%s lacks %s, which the sources in the bundle compile to", path, name)
+		return fmt.Errorf("%s lacks %s, which the sources in the bundle compile to", file, name)
 	}
 	return nil
+}
+
+// decisive is the text of a bundle's file; of its data, less where the extensions
+// came from.
+func decisive(f archive.File) []byte {
+	if f.Name != "data.json" {
+		return f.Data
+	}
+	var data map[string]map[string]json.RawMessage
+	if err := json.Unmarshal(f.Data, &data); err != nil || data["openshell"] == nil {
+		return f.Data
+	}
+	delete(data["openshell"], "extensions_index")
+	out, err := json.Marshal(data)
+	if err != nil {
+		return f.Data
+	}
+	return out
+}
+
+// extensionsIn joins the texts of a bundle's extensions.
+func extensionsIn(a *archive.Archive) string {
+	var out strings.Builder
+	for _, f := range a.Files {
+		if strings.HasPrefix(f.Name, "openshell/extensions/") {
+			fmt.Fprintf(&out, "%s %d\n%s", path.Base(f.Name), len(f.Data), f.Data)
+		}
+	}
+	return out.String()
 }
 
 // policies are those that are compared.

@@ -12,6 +12,7 @@ import (
 	"github.com/openshell-policy/openshell/compiler/prove"
 	"github.com/openshell-policy/openshell/internal/analysis"
 	"github.com/openshell-policy/openshell/internal/cli"
+	"github.com/openshell-policy/openshell/internal/policyset"
 	"github.com/openshell-policy/openshell/rego"
 )
 
@@ -39,6 +40,10 @@ func proveAll(ctx context.Context, invariants []*prove.Invariant, policies []sub
 	for name, text := range result.Sources {
 		p.sources[name] = text
 	}
+	extended := false
+	for name := range result.Sources {
+		extended = extended || policyset.IsModule(name)
+	}
 	for _, v := range invariants {
 		if !slices.ContainsFunc(policies, func(s subject) bool { return v.About(s.Policy, s.name) }) {
 			p.Unmatched = append(p.Unmatched, v.Name)
@@ -46,7 +51,7 @@ func proveAll(ctx context.Context, invariants []*prove.Invariant, policies []sub
 		}
 	}
 	for _, policy := range policies {
-		found, err := prove.Policy(ctx, invariants, policy.Policy, prove.Options{Evaluator: analysis.Evaluator{Generation: g}, Name: policy.name})
+		found, err := prove.Policy(ctx, invariants, policy.Policy, prove.Options{Evaluator: analysis.Evaluator{Generation: g}, Name: policy.name, Extended: extended})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", policy.name, err)
 		}

@@ -14,8 +14,10 @@ type Options struct {
 	// Before and After decide examples; without them nothing is replayed, and
 	// what needs an example to be settled stays unknown.
 	Before, After Evaluator
-	// Extended says that Rego extensions may deny more on either side.
-	Extended bool
+	// Extended says that Rego extensions may deny more on either side, and
+	// SameExtensions that these are the same on both: what was equivalent stays
+	// so then, but an example may be denied by them.
+	Extended, SameExtensions bool
 	// Budget bounds the states of a search; 0 is exact.Limit.
 	Budget int
 }
@@ -38,7 +40,7 @@ func Policies(ctx context.Context, from, to *plan.Policy, opts Options) (*Report
 		if err != nil {
 			return nil, err
 		}
-		if opts.Extended && s.Name != SurfaceMode {
+		if opts.Extended && !opts.SameExtensions && s.Name != SurfaceMode {
 			s.extend()
 		}
 		r.Surfaces = append(r.Surfaces, s)

@@ -258,9 +258,11 @@ func TestModes(t *testing.T) {
 // With an extension, which may deny more, nothing is equivalent for certain.
 func TestExtensions(t *testing.T) {
 	p, e := load(t, net("{host: a.example.com}"))
-	r, err := diff.Policies(context.Background(), p, p, diff.Options{Before: e, After: e, Extended: true})
-	if err != nil || r.Verdict != diff.Unknown {
-		t.Errorf("got %v, %v", r, err)
+	for same, want := range map[bool]diff.Verdict{false: diff.Unknown, true: diff.Equivalent} {
+		r, err := diff.Policies(context.Background(), p, p, diff.Options{Before: e, After: e, Extended: true, SameExtensions: same})
+		if err != nil || r.Verdict != want {
+			t.Errorf("the same extensions %t: got %v, %v", same, r, err)
+		}
 	}
 }
 

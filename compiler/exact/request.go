@@ -30,7 +30,7 @@ type Request struct {
 func (r *Request) Canon() canon.Request {
 	return canon.Request{
 		Method: r.Method, Scheme: r.Scheme, Host: r.Host, Port: r.Port, RawPath: r.Path, RawQuery: r.RawQuery(),
-		WebSocket: r.WebSocket, ContentLength: -1, Binary: r.Binary, Ancestors: r.Ancestors,
+		WebSocket: r.WebSocket, ContentLength: 0, Binary: r.Binary, Ancestors: r.Ancestors,
 	}
 }
 
