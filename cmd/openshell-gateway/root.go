@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/netip"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,8 @@ type serveOptions struct {
 	policies     []string
 	proxy        string
 	admin        string
+	socks        string
+	transparent  string
 	stateDir     string
 	auditPath    string
 	auditMode    string
@@ -74,6 +78,8 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&o.policies, "policies", nil, "policy files and folders (`PATH`, repeatable)")
 	f.StringVar(&o.proxy, "listen-proxy", "", "`ADDRESS` of the proxy, host:port")
 	f.StringVar(&o.admin, "listen-admin", "", "`ADDRESS` of the admin API, host:port on loopback or unix:/path")
+	f.StringVar(&o.socks, "listen-socks", "", "`ADDRESS` where SOCKS 5 is spoken, host:port (default: nowhere)")
+	f.StringVar(&o.transparent, "listen-transparent", "", "`ADDRESS` that connections are redirected to, host:port (default: nowhere)")
 	f.StringVar(&o.stateDir, "state-dir", "", "`FOLDER` for sandboxes, certificates and the log")
 	f.StringVar(&o.auditPath, "audit-path", "", "`FOLDER` of the decision log")
 	f.StringVar(&o.auditMode, "audit-mode", "", "when a request may go on: strict (its record is on disk) or bounded (it is queued)")
@@ -92,14 +98,16 @@ func (o *serveOptions) load(cmd *cobra.Command) (gateway.Config, error) {
 		return cfg, err
 	}
 	for name, set := range map[string]func(){
-		"policies":       func() { cfg.Policies = o.policies },
-		"listen-proxy":   func() { cfg.Listen.Proxy = o.proxy },
-		"listen-admin":   func() { cfg.Listen.Admin = o.admin },
-		"audit-path":     func() { cfg.Audit.Path = o.auditPath },
-		"audit-mode":     func() { cfg.Audit.Mode = audit.Mode(o.auditMode) },
-		"deny-connect":   func() { cfg.DenyConnect = o.denyConnect },
-		"upstream-roots": func() { cfg.UpstreamRoots = o.roots },
-		"allow-loopback": func() { cfg.AllowLoopback = o.loopback },
+		"policies":           func() { cfg.Policies = o.policies },
+		"listen-proxy":       func() { cfg.Listen.Proxy = o.proxy },
+		"listen-admin":       func() { cfg.Listen.Admin = o.admin },
+		"listen-socks":       func() { cfg.Listen.SOCKS = o.socks },
+		"listen-transparent": func() { cfg.Listen.Transparent = o.transparent },
+		"audit-path":         func() { cfg.Audit.Path = o.auditPath },
+		"audit-mode":         func() { cfg.Audit.Mode = audit.Mode(o.auditMode) },
+		"deny-connect":       func() { cfg.DenyConnect = o.denyConnect },
+		"upstream-roots":     func() { cfg.UpstreamRoots = o.roots },
+		"allow-loopback":     func() { cfg.AllowLoopback = o.loopback },
 	} {
 		if cmd.Flags().Changed(name) {
 			set()
@@ -119,11 +127,19 @@ func (o *serveOptions) logger() (*slog.Logger, error) {
 	opts := &slog.HandlerOptions{Level: o.logLevel}
 	switch o.logFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(o.stderr, opts)), nil
+		return ownLog(slog.NewTextHandler(o.stderr, opts)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(o.stderr, opts)), nil
+		return ownLog(slog.NewJSONHandler(o.stderr, opts)), nil
 	}
 	return nil, fmt.Errorf("--log-format is %q, not text or json", o.logFormat)
+}
+
+// ownLog also takes what net/http prints through the log package by itself: there
+// it quotes what upstreams send.
+func ownLog(h slog.Handler) *slog.Logger {
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(h, slog.LevelDebug).Writer())
+	return slog.New(h)
 }
 
 func serve(ctx context.Context, cmd *cobra.Command, o *serveOptions) error {
@@ -135,6 +151,7 @@ func serve(ctx context.Context, cmd *cobra.Command, o *serveOptions) error {
 	if err != nil {
 		return err
 	}
+	collectLess(os.LookupEnv)
 	return o.explained(wiring.Serve(ctx, cfg, wiring.Options{Log: log}))
 }
 
