@@ -23,12 +23,13 @@ type difference struct {
 
 // differ tells whether two policies decide every input alike. Whether a denial is
 // enforced is not compared but by the modes themselves: a test judges the verdict
-// also where audit mode lets everything pass.
-func differ(ctx context.Context, before, after *plan.Policy) (difference, error) {
+// also where audit mode lets everything pass. Where extensions may deny more it is
+// not known whether two policies are the same.
+func differ(ctx context.Context, before, after *plan.Policy, extended bool) (difference, error) {
 	if !slices.Equal(modes(before), modes(after)) {
 		return difference{known: true}, nil
 	}
-	r, err := diff.Policies(ctx, enforcing(before), enforcing(after), diff.Options{Budget: searchBudget})
+	r, err := diff.Policies(ctx, enforcing(before), enforcing(after), diff.Options{Budget: searchBudget, Extended: extended})
 	if err != nil {
 		return difference{}, err
 	}

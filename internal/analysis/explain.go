@@ -107,7 +107,7 @@ func (x *explainer) try(ctx context.Context) error {
 	if len(vs) == 0 {
 		return nil
 	}
-	base, err := x.base()
+	base, err := x.rules()
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,11 @@ func (j *judge) run(ctx context.Context, trials []*trial) error {
 				continue
 			}
 			alive := slices.DeleteFunc(slices.Clone(group), func(t *trial) bool { return t.fate == Killed })
-			batches = slices.AppendSeq(batches, slices.Chunk(alive, batchSize))
+			size := batchSize
+			if group[0].subject.targets[round].extended {
+				size = 1 // under the policy's own name, which extensions may ask for
+			}
+			batches = slices.AppendSeq(batches, slices.Chunk(alive, size))
 		}
 		if len(batches) == 0 {
 			return settle(ctx, trials)
@@ -109,7 +113,11 @@ func (j *judge) try(ctx context.Context, batch []*trial, t target) error {
 		if len(cases) == 0 {
 			continue
 		}
-		v, err := t.variant(reduced(&one.mutant, after, cases), fmt.Sprintf("%s~%d", t.policy, i), one.mutant.Kind)
+		name, kind := fmt.Sprintf("%s~%d", t.policy, i), one.mutant.Kind
+		if t.extended {
+			name, kind = t.policy, ""
+		}
+		v, err := t.variant(reduced(&one.mutant, after, cases), name, kind)
 		if err != nil {
 			return err
 		}
@@ -149,7 +157,7 @@ func settle(ctx context.Context, trials []*trial) error {
 			continue
 		}
 		before, after = meeting(&t.mutant, before, after)
-		d, err := differ(ctx, before, after)
+		d, err := differ(ctx, before, after, home.extended)
 		if err != nil {
 			return fmt.Errorf("compare %s with %s %s: %w", t.mutant.Policy(), t.mutant.Operator, t.mutant.Rule, err)
 		}

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
+	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/compiler/mutate"
 	"github.com/openshell-policy/openshell/compiler/parse"
 	"github.com/openshell-policy/openshell/compiler/plan"
@@ -68,6 +70,10 @@ type arena struct {
 	*world
 	docs map[string]*parse.Document
 	base func() (*variants.Base, error)
+	// rules is base without the owner's extensions.
+	rules func() (*variants.Base, error)
+	// extended says that there are any.
+	extended bool
 	// plans are those of the policies as they are.
 	plans map[string]*plan.Policy
 }
@@ -75,6 +81,14 @@ type arena struct {
 func (r *Runner) arena(w *world) *arena {
 	a := &arena{world: w, docs: w.documents(r.Library), plans: map[string]*plan.Policy{}}
 	a.base = sync.OnceValues(func() (*variants.Base, error) { return variants.Open(w.result.Bundle) })
+	a.rules = sync.OnceValues(func() (*variants.Base, error) {
+		base, err := a.base()
+		if err != nil {
+			return nil, err
+		}
+		return base.WithoutExtensions(), nil
+	})
+	a.extended = slices.ContainsFunc(w.sources, func(s compiler.Source) bool { return strings.HasSuffix(s.Name, ".rego") })
 	for _, p := range w.result.Policies {
 		a.plans[p.Name] = p
 	}

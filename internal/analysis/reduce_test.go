@@ -71,3 +71,45 @@ spec:
   policy: base
   cases:
 `
+
+// Extensions deny beside the rules, by the name of the policy, too; mutants are
+// judged with them.
+func TestMutateWithExtensions(t *testing.T) {
+	policy := policyHead + "      - {host: a.example.com, scheme: https, methods: [GET], paths: [/v/**]}\n"
+	test := strings.Replace(testHead, "[p.yaml]", "[.]", 1) + `    - {request: GET https://a.example.com/v/a/b, expect: allow}
+    - {request: GET https://a.example.com/v/b, expect: deny, code: ext_ours_no_b}
+    - {request: POST https://a.example.com/v/c, expect: deny}
+    - {request: GET https://a.example.com/w, expect: deny}
+`
+	const extension = `package openshell.extension.ours
+
+deny contains {"code": "no_b", "message": "no b"} if {
+	input.policy == "base"
+	input.network.path == "/v/b"
+}
+
+deny contains {"code": "no_post", "message": "no POST"} if {
+	input.policy == "base"
+	input.network.method == "POST"
+}
+`
+	got := fates(t, map[string]string{"p.yaml": policy, "t_test.yaml": test, "ours.rego": extension}, "t_test.yaml")
+	fate := map[string]analysis.Fate{}
+	for f, list := range got {
+		for _, m := range list {
+			fate[m] = f
+		}
+	}
+	for mutant, want := range map[string]analysis.Fate{
+		"base drop outbound[0] a.example.com":                              analysis.Killed,
+		"base widen outbound[0] methods: POST added":                       analysis.Survived, // the extension still denies
+		"base widen outbound[0] paths: /v/** becomes /**":                  analysis.Killed,
+		"base narrow outbound[0] paths: /v/** becomes /v/*":                analysis.Killed,
+		"base move outbound[0] a.example.com to denied":                    analysis.Killed,
+		"base widen outbound[0] host: a.example.com becomes *.example.com": analysis.Survived,
+	} {
+		if fate[mutant] != want {
+			t.Errorf("%s: %q, want %s", mutant, fate[mutant], want)
+		}
+	}
+}

@@ -92,6 +92,9 @@ func (x *explainer) change(ctx context.Context) (do func(*schemas.Spec), advice 
 	if d.Rule == schemas.RuleSensitive {
 		return nil, "well-known secrets stay blocked whatever else allows them; filesystem.sensitive: allow turns the whole table off"
 	}
+	if strings.HasPrefix(d.Rule, "extension.") {
+		return nil, fmt.Sprintf("the policy lets it pass, and %s denies it: extensions deny whatever the rules say", by(&d))
+	}
 	switch d.Code {
 	case schemas.CodeDeniedRule, schemas.CodeBlockedPath, schemas.CodeBlockedCommand:
 		return nil, fmt.Sprintf("what is denied or blocked wins over everything that allows: take %s away, or make it narrower", by(&d))

@@ -87,7 +87,7 @@ func (a *arena) explain(ctx context.Context, policy string, batch []*solo) error
 			}
 		}
 	}
-	base, err := a.base()
+	base, err := a.rules()
 	if err != nil {
 		return err
 	}

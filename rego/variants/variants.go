@@ -52,6 +52,20 @@ func Open(raw []byte) (*Base, error) {
 	return out, nil
 }
 
+// WithoutExtensions is the bundle without its owner's extensions, which deny by
+// what they like: to ask what single rules do.
+func (b *Base) WithoutExtensions() *Base {
+	out := &Base{shared: map[string]*ast.Module{}, policies: b.policies, data: maps.Clone(b.data)}
+	extension := ast.MustParseRef("data.openshell.extension")
+	for path, m := range b.shared {
+		if !m.Package.Path.HasPrefix(extension) {
+			out.shared[path] = m
+		}
+	}
+	out.data["extensions_index"] = map[string]any{}
+	return out
+}
+
 func recode(from, to any) error {
 	data, err := json.Marshal(from)
 	if err != nil {
@@ -60,10 +74,11 @@ func recode(from, to any) error {
 	return json.Unmarshal(data, to)
 }
 
-// Variant is a policy of another name that replaces some surfaces of one in the
-// bundle.
+// Variant is a policy that replaces some surfaces of one in the bundle.
 type Variant struct {
-	Name string // of no policy in the bundle
+	// Name is that of no policy in the bundle; or, for the only variant of a set
+	// and without Originals, of the policy itself, for extensions that ask for it.
+	Name string
 	Of   string // the policy it is a variant of
 	// Modules are the generated modules by surface. What decides on a surface that
 	// is left out may not be asked.
@@ -80,7 +95,11 @@ func (b *Base) modules(vs []Variant) (map[string]*ast.Module, error) {
 	out := maps.Clone(b.shared)
 	for _, v := range vs {
 		own, known := b.policies[v.Of]
-		if _, taken := b.policies[v.Name]; taken || !known {
+		_, taken := b.policies[v.Name]
+		if taken && v.Name == v.Of && len(vs) == 1 && len(v.Originals) == 0 {
+			taken = false
+		}
+		if taken || !known {
 			return nil, fmt.Errorf("variant %q of %q: the bundle holds %s", v.Name, v.Of, strings.Join(slices.Sorted(maps.Keys(b.policies)), ", "))
 		}
 		path := "openshell/policies/" + v.Name + "/"
