@@ -23,7 +23,7 @@ import (
 	"github.com/openshell-policy/openshell/gateway/ca"
 )
 
-// BenchmarkInspected compares the gateway, with its decision and an unsynced log,
+// BenchmarkInspected compares the gateway, with OPA's decision and a bounded log,
 // to the least inspecting proxy that net/http makes possible. Rounds of both are
 // interleaved; the ratio of the medians is the number that counts.
 //

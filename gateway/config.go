@@ -203,6 +203,8 @@ func (c *Config) Validate() error {
 		return errors.New("configuration: limits.tunnels_per_sandbox and handshakes_per_sandbox are at least 1")
 	case c.Limits.RequestsPerSecond < 0 || c.Limits.RequestBurst < 0 || c.Limits.BytesPerSecond < 0 || c.Limits.RequestsAtOnce < 0:
 		return errors.New("configuration: limits.requests_per_second, request_burst, bytes_per_second and requests_at_once are 0 or more")
+	case c.Limits.DrainDelay < 0 || c.Limits.DrainTimeout < 0:
+		return errors.New("configuration: limits.drain_delay and drain_timeout are not negative")
 	case c.Limits.HeaderTimeout <= 0 || c.Limits.HandshakeTimeout <= 0 || c.Limits.BodyTimeout <= 0 || c.Limits.IdleTimeout <= 0:
 		return errors.New("configuration: time-outs are positive")
 	}
