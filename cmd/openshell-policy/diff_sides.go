@@ -198,7 +198,7 @@ func (s *policySide) policies() map[string]*plan.Policy {
 }
 
 func (s *policySide) load() (analysis.Evaluator, error) {
-	g, err := rego.New(rego.Options{CacheSize: -1}).Load(s.bundle)
+	g, err := rego.New(rego.Options{CacheSize: -1, Lazy: true}).Load(s.bundle)
 	if err != nil {
 		return analysis.Evaluator{}, fmt.Errorf("load %s: %w", s.label, err)
 	}

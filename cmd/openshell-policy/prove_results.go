@@ -32,7 +32,7 @@ type subject struct {
 }
 
 func proveAll(ctx context.Context, invariants []*prove.Invariant, policies []subject, result *compiler.Result) (*proof, error) {
-	g, err := rego.New(rego.Options{CacheSize: -1}).Load(result.Bundle)
+	g, err := rego.New(rego.Options{CacheSize: -1, Lazy: true}).Load(result.Bundle)
 	if err != nil {
 		return nil, fmt.Errorf("load the compiled policies: %w", err)
 	}

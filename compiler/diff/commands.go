@@ -325,7 +325,40 @@ func (x *commands) allowed(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return x.trust(ctx, programs)
+}
+
+// trust compares which files the sandbox may write: what a name stands for through
+// links is trusted only where it cannot, whatever the file's own name, and so are
+// helpers.
+func (x *commands) trust(ctx context.Context, programs []program) error {
+	for i := range programs {
+		p := &programs[i]
+		d := direction(!p.views[1].Changeable())
+		if p.views[0].Changeable() == p.views[1].Changeable() || x.settled(d) == exact.Yes || open(x.from) && open(x.to) {
+			continue
+		}
+		shown := false
+		for _, r := range x.rules {
+			if r.Program.Path != nil || shown {
+				continue
+			}
+			words := Words(r)
+			c := schemas.Command{Program: r.Program.Name, Path: p.path, Links: []string{"/usr/bin/" + r.Program.Name}}
+			in, err := canon.CommandArgv(words, c, canon.Shell{Hook: true})
+			if err != nil {
+				continue
+			}
+			text := fmt.Sprintf("%s, a link to %s", quoted(words), p.path)
+			if shown, err = x.show(ctx, in, text, "programs that the sandbox may write", d, false); err != nil {
+				return err
+			}
+		}
+		if !shown {
+			x.doubt(fmt.Sprintf("the sandbox may write %s under one policy only; what runs from there may change", p.path), d)
+		}
+	}
+	return ctx.Err()
 }
 
 // open tells whether a policy lets every program run that it does not block.

@@ -30,7 +30,7 @@ func load(t *testing.T, spec string) (*plan.Policy, analysis.Evaluator) {
 	if r.Bundle == nil {
 		t.Fatalf("%s: %v", spec, r.Diagnostics)
 	}
-	g, err := rego.New(rego.Options{CacheSize: -1}).Load(r.Bundle)
+	g, err := rego.New(rego.Options{CacheSize: -1, Lazy: true}).Load(r.Bundle)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +232,14 @@ func TestWhatAChangeMeans(t *testing.T) {
 			[]string{
 				"files wider", "+ write /usr/bin (not_writable default -> allowed filesystem.writable[1])",
 				"commands narrower", "- sh (allowed carrier -> command_not_allowed default)", "- git (allowed execution.allowed_commands[0] -> untrusted_program default)",
+			},
+		},
+		{
+			"a file of another name that a program is a link to",
+			"{execution: {allowed_commands: [git status]}, filesystem: {writable: [/w/**]}}", "{execution: {allowed_commands: [git status]}, filesystem: {writable: [/w/**, /opt/tool]}}",
+			[]string{
+				"files wider", "+ write /opt/tool (not_writable default -> allowed filesystem.writable[1])",
+				"commands narrower", "- git status, a link to /opt/tool (allowed execution.allowed_commands[0] -> untrusted_program default)",
 			},
 		},
 	} {

@@ -29,7 +29,7 @@ func load(t *testing.T, spec string) (*plan.Policy, analysis.Evaluator) {
 
 func generation(t *testing.T, bundle []byte) *rego.Generation {
 	t.Helper()
-	g, err := rego.New(rego.Options{CacheSize: -1}).Load(bundle)
+	g, err := rego.New(rego.Options{CacheSize: -1, Lazy: true}).Load(bundle)
 	if err != nil {
 		t.Fatal(err)
 	}
