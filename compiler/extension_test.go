@@ -88,6 +88,14 @@ func TestWhatExtensionsMayNot(t *testing.T) {
 	}
 }
 
+// Mask rules may hide values, also by others that look like pointers.
+func TestMaskRules(t *testing.T) {
+	r := compileModules("package system.log\n\nmask contains {\"op\": \"upsert\", \"path\": \"/input/network/path\", \"value\": \"/users/…\"}\n")
+	if len(r.Diagnostics) != 0 || r.Bundle == nil {
+		t.Error(r.Diagnostics)
+	}
+}
+
 // The shipped extensions compile beside the ready-made policies without a finding.
 func TestShippedExtensions(t *testing.T) {
 	files, err := filepath.Glob("../policies/extensions/*.rego")

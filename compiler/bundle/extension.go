@@ -160,13 +160,26 @@ func (c *moduleChecker) mask(file string, m *ast.Module) {
 		if v, _ := r.Head.Reference[0].Value.(ast.Var); v == "drop" {
 			c.report("OSP5035", r.Location, file, "remove the rule; mask hides values", "drop would leave records out of the log")
 		}
-	}
-	ast.WalkTerms(m, func(t *ast.Term) bool {
-		if s, ok := t.Value.(ast.String); ok && strings.HasPrefix(string(s), "/") && schemas.MaskProtected(string(s)) {
-			c.report("OSP5035", t.Location, file, "mask values below /input, not what identifies the decision", "%s may not be masked", t)
+		if pointer, ok := maskedBy(r.Head.Key); ok && schemas.MaskProtected(pointer) {
+			c.report("OSP5035", r.Head.Key.Location, file, "mask values below /input, not what identifies the decision", "%q may not be masked", pointer)
 		}
-		return false
-	})
+	}
+}
+
+// maskedBy is the pointer that an element of mask writes out: the element itself, or
+// its path. One that is computed is held to the same when records are masked.
+func maskedBy(element *ast.Term) (string, bool) {
+	if element == nil {
+		return "", false
+	}
+	if o, ok := element.Value.(ast.Object); ok {
+		element = o.Get(ast.StringTerm("path"))
+	}
+	if element == nil {
+		return "", false
+	}
+	s, ok := element.Value.(ast.String)
+	return string(s), ok
 }
 
 // compile holds the modules together to the type of the input, to the built-ins of
