@@ -81,7 +81,7 @@ func same(file string, before, after []byte, docs []*parse.Document) error {
 		return &RefusedError{file, 0, "what it would be formatted to cannot be read: please report this"}
 	}
 	for i, d := range docs {
-		if !reflect.DeepEqual(d.Policy, again[i].Policy) || !reflect.DeepEqual(d.Test, again[i].Test) || !reflect.DeepEqual(d.Invariants, again[i].Invariants) {
+		if !reflect.DeepEqual(content(d), content(again[i])) {
 			return &RefusedError{file, d.Root().Line, "what it would be formatted to means something else: please report this"}
 		}
 	}
