@@ -32,14 +32,3 @@ func (e *Event) Record() (*schemas.Record, error) {
 	}
 	return r, nil
 }
-
-// clone keeps an event beyond the next.
-func (e *Event) clone() *Event {
-	c := *e
-	c.Line = append([]byte(nil), e.Line...)
-	if e.Raw != nil {
-		c.Raw = append([]byte(nil), e.Raw...)
-	}
-	c.Fields, _ = audit.ParseFields(c.Line) // it parsed before
-	return &c
-}

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,6 +66,24 @@ func TestFolderOfLogs(t *testing.T) {
 	f := query.Filter{Since: start.Add(151 * time.Second), Decision: "deny", Kind: "network"}
 	if diff := cmp.Diff(want, ids(t, logs, f)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestLogsWrittenByHand: spaces hide nothing from a filter.
+func TestLogsWrittenByHand(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := string(lines(t, 1, 12, 1))
+	for _, spaced := range []string{strings.ReplaceAll(text, `":`, `": `), strings.ReplaceAll(text, `":`, `" :`), strings.ReplaceAll(text, `,"`, `, "`), text} {
+		if err := os.WriteFile(filepath.Join(dir, "segments", "00000000000000000001.ndjson"), []byte(spaced), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := query.Filter{Decision: "deny", Kind: "network", Type: "decision", Sandbox: "aaaaa3", Host: "h3.example.com"}
+		if diff := cmp.Diff([]string{"d-3"}, ids(t, []string{dir}, f)); diff != "" {
+			t.Errorf("%.80s: %s", spaced, diff)
+		}
 	}
 }
 

@@ -78,9 +78,18 @@ func logRecord(r Record) (*logs.LogRecord, error) {
 		name string
 		raw  []byte
 	}{
-		{"openshell.decision_id", f.DecisionID}, {"openshell.type", f.Type}, {"openshell.sandbox", f.Sandbox}, {"openshell.agent", f.Agent},
-		{"openshell.policy", f.Policy}, {"openshell.rule", f.Rule}, {"openshell.code", f.Code}, {"openshell.kind", f.Kind},
-		{"openshell.verdict", []byte(f.Verdict())}, {"server.address", f.Host}, {"http.request.method", f.Method}, {"url.path", f.Path},
+		{"openshell.decision_id", f.DecisionID},
+		{"openshell.type", f.Type},
+		{"openshell.sandbox", f.Sandbox},
+		{"openshell.agent", f.Agent},
+		{"openshell.policy", f.Policy},
+		{"openshell.rule", f.Rule},
+		{"openshell.code", f.Code},
+		{"openshell.kind", f.Kind},
+		{"openshell.verdict", []byte(f.Verdict())},
+		{"server.address", f.Host},
+		{"http.request.method", f.Method},
+		{"url.path", f.Path},
 	} {
 		if len(a.raw) > 0 {
 			out.Attributes = append(out.Attributes, text(a.name, audit.Text(a.raw)))

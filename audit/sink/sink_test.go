@@ -234,8 +234,13 @@ func TestReceiverThatFails(t *testing.T) {
 		fail     func(w http.ResponseWriter, request int, ids []string) bool
 		rejected uint64
 	}{
-		{"500", status(500), 0}, {"503", status(503, "Retry-After", "0"), 0}, {"429", status(429), 0}, {"404", status(404), 0},
-		{"401", status(401), 0}, {"redirect", status(307, "Location", "http://example.com/"), 0}, {"413", status(413), 0},
+		{"500", status(500), 0},
+		{"503", status(503, "Retry-After", "0"), 0},
+		{"429", status(429), 0},
+		{"404", status(404), 0},
+		{"401", status(401), 0},
+		{"redirect", status(307, "Location", "http://example.com/"), 0},
+		{"413", status(413), 0},
 		{"one is poison", func(w http.ResponseWriter, _ int, ids []string) bool {
 			for _, id := range ids {
 				if id == "d-37" {

@@ -1,19 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/audit/query"
 	"github.com/openshell-policy/openshell/internal/cli"
-	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
 
@@ -33,7 +37,8 @@ func newLogs(p *place) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logs SANDBOX", Short: "Print what a sandbox was allowed and denied",
 		Long: `Print what a sandbox was allowed and denied, one line for each decision. It works
-after the sandbox ended, too.`,
+after the sandbox ended, too. What the gateway decided and, for a local sandbox, the files
+and commands that its supervisor decided are merged by time.`,
 		Example: `  openshell sandbox logs sb-a1b2c3
   openshell sandbox logs a1b2c3 -f --denied
   openshell sandbox logs sb-a1b2c3 --since 1d --json`,
@@ -48,7 +53,7 @@ after the sandbox ended, too.`,
 	f.Var(&o.since, "since", "only the last `DURATION`, such as 90s, 2h or 1d")
 	f.BoolVar(&o.denied, "denied", false, "only what was denied")
 	f.BoolVar(&o.asJSON, "json", false, "print whole records, one JSON object a line")
-	f.BoolVar(&o.line.Wide, "wide", false, "add the code, the rule and its place")
+	f.BoolVar(&o.line.Wide, "wide", false, "add the code, the rule and its place, and say which allowed requests failed upstream")
 	f.BoolVar(&o.line.Plain, "plain", false, "print ALLOWED and BLOCKED instead of ✅ and ❌")
 	f.BoolVar(&o.line.UTC, "utc", false, "print times in UTC")
 	return cmd
@@ -59,11 +64,14 @@ func logs(ctx context.Context, o *logsOptions) error {
 	if err != nil {
 		return err
 	}
-	path, err := o.place.auditPath()
+	paths, err := o.place.logsOf(box.ID)
 	if err != nil {
 		return err
 	}
-	filter := audit.Filter{Sandbox: box.ID, Denied: o.denied}
+	filter := query.Filter{Sandbox: box.ID}
+	if o.denied {
+		filter.Decision = "deny"
+	}
 	if o.since > 0 {
 		filter.Since = time.Now().Add(-time.Duration(o.since))
 	}
@@ -72,23 +80,48 @@ func logs(ctx context.Context, o *logsOptions) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go o.untilEnded(ctx, box.ID, cancel)
-		return audit.Follow(ctx, path, filter, printer.print)
+		return query.Follow(ctx, paths, filter, printer.print)
 	}
-	for r, err := range audit.Records(path, audit.Position{Since: filter.Since}) {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // nothing was decided yet
+	for e, err := range query.Events(existing(paths), filter) {
+		if err == nil {
+			err = printer.print(e)
 		}
 		if err != nil {
 			return err
 		}
-		if !filter.Match(r) {
-			continue
-		}
-		if err := printer.print(r); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// existing leaves out what is not there: nothing was decided yet.
+func existing(paths []string) []string {
+	return slices.DeleteFunc(paths, func(p string) bool {
+		_, err := os.Stat(p)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+// logsOf are the logs that hold records of a sandbox: the gateway's, and the one
+// that a local sandbox's supervisor writes.
+func (p *place) logsOf(id string) ([]string, error) {
+	gateway, err := p.auditPath()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := p.dir()
+	if err != nil {
+		return nil, err
+	}
+	paths := []string{gateway}
+	if box := filepath.Join(dir, "local", id); isDir(box) {
+		paths = append(paths, filepath.Join(box, "audit"))
+	}
+	return paths, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // untilEnded cancels when the sandbox has ended and its last records are
@@ -117,11 +150,19 @@ type printer struct {
 	asJSON bool
 }
 
-func (p *printer) print(r *schemas.Record) error {
+func (p *printer) print(e *query.Event) error {
 	if p.asJSON {
-		enc := json.NewEncoder(p.w)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		var b bytes.Buffer
+		if err := json.Compact(&b, audit.SafeJSON(e.Line)); err != nil {
+			return err
+		}
+		b.WriteByte('\n')
+		_, err := b.WriteTo(p.w)
+		return err
+	}
+	r, err := e.Record()
+	if err != nil {
+		return err
 	}
 	for _, line := range p.lines.Next(r) {
 		if _, err := fmt.Fprintln(p.w, line); err != nil {
