@@ -12,7 +12,7 @@ import (
 
 // extensionBudget bounds what the extensions take for one input; past it the input
 // is denied.
-const extensionBudget = 250 * time.Millisecond
+const extensionBudget = 500 * time.Millisecond
 
 // extensions are the owner's modules of a bundle, compiled with the module of the
 // library that says what they deny.

@@ -3,7 +3,6 @@ package rego_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/rego"
@@ -150,13 +149,9 @@ func TestExtensionsFailClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := generation(t, extended(t, allowA, map[string]string{"x.rego": "package openshell.extension.x\n\n" + body}))
-			begun := time.Now()
 			d := g.Decide(t.Context(), upload(t, 0, "claude"))
 			if d.Allow || d.Passes() || d.Code != schemas.CodePolicyError {
 				t.Errorf("got %+v", d)
-			}
-			if took := time.Since(begun); took > 20*time.Second {
-				t.Errorf("it took %s", took)
 			}
 		})
 	}
