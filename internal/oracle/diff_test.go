@@ -97,7 +97,7 @@ func (s source) alterCommands(spec *schemas.Spec, other *schemas.SandboxPolicy) 
 // what it shows is so, or Policies fails. OPENSHELL_ORACLE_PAIRS says how many
 // pairs are drawn, OPENSHELL_ORACLE_SEED where drawing begins.
 func TestDiffAgreesWithTheEngine(t *testing.T) {
-	pairs, seed := setting(t, "OPENSHELL_ORACLE_PAIRS", 60), setting(t, "OPENSHELL_ORACLE_SEED", 1)
+	pairs, seed := setting(t, "OPENSHELL_ORACLE_PAIRS", 20), setting(t, "OPENSHELL_ORACLE_SEED", 1)
 	verdicts, differing, compared := map[string]int{}, 0, 0
 	for i := range pairs {
 		t.Run(strconv.Itoa(seed+i), func(t *testing.T) {
