@@ -156,8 +156,7 @@ const window = 4 * tileWidth
 func (v *verifier) located(signed uint64) bool {
 	start := v.lastGood(uint64(v.edge.size) + 1)
 	want := expected{tiles: v.tree.tiles, size: int64(signed)}
-	seq := start + 1
-	for e, err := range Entries(v.dir, Position{Seq: seq}) {
+	for e, err := range Entries(v.dir, Position{Seq: start + 1}) {
 		if err != nil || e.Seq > signed {
 			break
 		}
@@ -165,7 +164,6 @@ func (v *verifier) located(signed uint64) bool {
 		if ok && h != v.hasher.sum(e.Line) {
 			return v.classify(e.Seq, signed, want)
 		}
-		seq = e.Seq + 1
 	}
 	return false
 }

@@ -268,7 +268,7 @@ func TestOverdueSync(t *testing.T) {
 			}
 			d.set(func(d *badDisk) { d.hang = nil })
 			close(hang)
-			var err error = errOverdue
+			err := errOverdue
 			for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				err = l.Append(ctx, decision(4))
 			}

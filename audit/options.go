@@ -9,9 +9,9 @@ import (
 type Mode string
 
 const (
-	// Strict: when the record is on disk. The zero Mode is Strict.
+	// Strict is when the record is on disk. The zero Mode is Strict.
 	Strict Mode = "strict"
-	// Bounded: when the record is queued. What is queued, at most
+	// Bounded is when the record is queued. What is queued, at most
 	// Options.QueueRecords records, is lost when the process or the machine
 	// stops without Close. Append waits while the queue is full.
 	Bounded Mode = "bounded"
