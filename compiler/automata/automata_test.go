@@ -38,18 +38,21 @@ func kinds() []kind {
 		{
 			"url", glob.URLPath, (*automata.Graph).URLPath, (*automata.Graph).URLPaths,
 			func(p glob.Pattern, w []rune) bool { return path(p.Segments, cut(w, '/')[1:]) },
-			validURL, false, []rune{'/', 'a', 'b', automata.EncodedSlash, '.'},
+			validURL, false,
+			[]rune{'/', 'a', 'b', automata.EncodedSlash, '.'},
 			[]string{"/", "/", "a", "b", "*", "?", "%2F", "[!b]", "**", "A"},
 		},
 		{
 			"text", glob.Text, (*automata.Graph).Text, (*automata.Graph).Texts,
 			func(p glob.Pattern, w []rune) bool { return tokens(p.Segments[0].Tokens, w) },
-			func([]rune) bool { return true }, false, []rune("ab/"), []string{"a", "b", "*", "?", "[ab]", "[!a]", "/"},
+			func([]rune) bool { return true }, false, []rune("ab/"),
+			[]string{"a", "b", "*", "?", "[ab]", "[!a]", "/"},
 		},
 		{
 			"host", glob.Host, (*automata.Graph).Host, (*automata.Graph).Hosts,
 			func(p glob.Pattern, w []rune) bool { return host(p.Segments, cut(w, '.')) },
-			validHost, true, []rune("a0.-x"), []string{".", ".", "a", "0", "*", "?", "[!a]", "x", "-"},
+			validHost, true, []rune("a0.-x"),
+			[]string{".", ".", "a", "0", "*", "?", "[!a]", "x", "-"},
 		},
 	}
 }
