@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openshell-policy/openshell/compiler"
+	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/internal/policyset"
 	"github.com/openshell-policy/openshell/schemas/keys"
@@ -23,13 +26,14 @@ type compileOptions struct {
 	expires  string
 	sign     bool
 	key      string
+	format   string // of diagnostics
 	noSource bool
 	output
 }
 
 func newCompile() *cobra.Command {
 	o := &compileOptions{}
-	format := cli.NewOutput("text", "json")
+	format := cli.NewOutput(diag.Formats()...)
 	cmd := &cobra.Command{
 		Use:   "compile POLICY...",
 		Short: "Compile policies into an OPA bundle",
@@ -50,7 +54,8 @@ are only checked. Exit status: 0 compiled, 1 a policy has errors, 2 could not ru
 		Args: cli.Args(1, -1, "policy files or folders"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.paths = args
-			o.output = output{cmd.OutOrStdout(), cmd.ErrOrStderr(), format.String() == "json"}
+			o.output = output{cmd.OutOrStdout(), cmd.ErrOrStderr(), format.String() != diag.FormatText}
+			o.format = format.String()
 			return compilePolicies(o)
 		},
 	}
@@ -63,7 +68,7 @@ are only checked. Exit status: 0 compiled, 1 a policy has errors, 2 could not ru
 	f.BoolVar(&o.sign, "sign", false, "sign the bundle with the key of --key, or of "+signingKeyEnv)
 	f.StringVar(&o.key, "key", "", "`FILE` of the private key (PEM; keygen writes one)")
 	f.BoolVar(&o.noSource, "no-sources", false, "leave the text of the policies out of the manifest; inspect and diff then show less")
-	f.Var(format, "diagnostics", "`FORMAT` of diagnostics: text on stderr, or json on stdout")
+	f.Var(format, "diagnostics", "`FORMAT` of diagnostics: text on stderr, or one of "+strings.Join(diag.Formats()[1:], ", ")+" on stdout")
 	return cmd
 }
 
@@ -86,7 +91,7 @@ func compilePolicies(o *compileOptions) error {
 		return err
 	}
 	result := policyset.Compile(sources, opts)
-	if err := o.diagnose(result.Diagnostics, result.Sources); err != nil {
+	if err := o.report(result); err != nil {
 		return err
 	}
 	if result.Bundle == nil {
@@ -96,6 +101,17 @@ func compilePolicies(o *compileOptions) error {
 		return cli.WithHint(fmt.Errorf("no policy in %s", strings.Join(o.paths, " ")), "a policy is a document of kind SandboxPolicy; openshell-policy test runs tests")
 	}
 	return o.deliver(result)
+}
+
+// report prints the findings: text on stderr, every other format on stdout.
+func (o *compileOptions) report(result *compiler.Result) error {
+	if !o.json {
+		return o.diagnose(result.Diagnostics, result.Sources)
+	}
+	return diag.Write(o.stdout, o.format, &diag.Report{
+		Diagnostics: result.Diagnostics, Sources: result.Sources, Version: cli.Build().Version,
+		Files: slices.Sorted(maps.Keys(result.Sources)),
+	})
 }
 
 // signer is the key to sign with, nil for a bundle that is not to be signed.
