@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -88,5 +89,29 @@ func TestGivenPoliciesAreUnchanged(t *testing.T) {
 		if got := hex.EncodeToString(sum[:]); !ok || got != want {
 			t.Errorf("%s: digest %s, want %s", name, got, want)
 		}
+	}
+}
+
+// The tests of the ready-made policies notice their mistakes.
+func TestLibraryMutants(t *testing.T) {
+	files, err := filepath.Glob("../../policies/*_test.yaml")
+	if err != nil || len(files) != len(policies.Names()) {
+		t.Fatalf("%d tests of %d policies, %v", len(files), len(policies.Names()), err)
+	}
+	suites, err := runner().RunAll(context.Background(), files, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := runner().Mutate(context.Background(), suites, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range m.Policies {
+		if p.Score < 95 {
+			t.Errorf("%s: the mutation score is %.1f %%; openshell-policy test policies --mutate shows why", p.Policy, p.Score)
+		}
+	}
+	if len(m.Policies) != len(files) || m.Tally.Mutants < 20*len(files) {
+		t.Errorf("%d mutants of %d policies", m.Tally.Mutants, len(m.Policies))
 	}
 }
