@@ -69,12 +69,15 @@ func check(st step, status int, output string, lines, reached []string) error {
 	return nil
 }
 
-// withoutTimes drops the "[10:31:02] " of log lines.
+// withoutTimes drops the "[10:31:02] " of log lines, and the lines that are not
+// decisions.
 func withoutTimes(lines []string) []string {
 	var out []string
 	for _, line := range lines {
 		_, rest, _ := strings.Cut(line, "] ")
-		out = append(out, rest)
+		if !strings.HasPrefix(rest, "ADMIN ") {
+			out = append(out, rest)
+		}
 	}
 	return out
 }

@@ -33,7 +33,7 @@ var announced = regexp.MustCompile(`^sandbox (sb-[a-z0-9]{6}): `)
 func (w *world) open(ctx context.Context, agent, policy string) (*session, error) {
 	s := &session{agent: agent, policy: policy}
 	s.cmd = exec.CommandContext(ctx, filepath.Join(w.bin, "openshell"), "sandbox", "create", "--policy", policy, "--", agent)
-	s.cmd.Env, s.cmd.Dir = w.env, filepath.Join(w.dir, "tmp")
+	s.cmd.Env, s.cmd.Dir = w.env, filepath.Join(w.dir, "work")
 	s.cmd.WaitDelay = time.Second
 	var err error
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
@@ -54,11 +54,11 @@ func (w *world) open(ctx context.Context, agent, policy string) (*session, error
 	return s, s.readNotes(stderr)
 }
 
-// readNotes reads stderr up to the warning that follows the line with the
-// sandbox's name, and lets the rest pass.
+// readNotes reads stderr up to the line with the sandbox's name, and lets the rest
+// pass.
 func (s *session) readNotes(stderr io.Reader) error {
 	lines := bufio.NewReader(stderr)
-	for warned := false; s.id == "" || !warned; {
+	for s.id == "" {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			return fmt.Errorf("no sandbox for %s: %s", s.agent, strings.Join(append(s.notes, line), "\n"))
@@ -68,7 +68,6 @@ func (s *session) readNotes(stderr io.Reader) error {
 		if m := announced.FindStringSubmatch(line); m != nil {
 			s.id = m[1]
 		}
-		warned = strings.HasPrefix(line, "warning: ")
 	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
 	return nil

@@ -27,13 +27,13 @@ type world struct {
 // newWorld starts the origin and the gateway; both end with the context.
 func newWorld(ctx context.Context, dir, bin string) (*world, error) {
 	w := &world{dir: dir, bin: bin}
-	for _, name := range []string{"home", "agents", "state", "tmp"} {
+	for _, name := range []string{"home", "state", "tmp", "work", "work/.agents"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			return nil, err
 		}
 	}
 	w.env = w.environ()
-	if err := w.writeAgents("claude", "codex", "opencode"); err != nil {
+	if err := w.writeAgents("claude", "codex", "opencode", "opencode-2"); err != nil {
 		return nil, err
 	}
 	if err := w.startOrigin(ctx); err != nil {
@@ -59,7 +59,7 @@ func (w *world) environ() []string {
 	home := filepath.Join(w.dir, "home")
 	return append(env,
 		"HOME="+home, "TMPDIR="+filepath.Join(w.dir, "tmp"), "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
-		"PATH="+filepath.Join(w.dir, "agents")+":"+w.bin+":"+os.Getenv("PATH"),
+		"PATH="+filepath.Join(w.dir, "work", ".agents")+":"+w.bin+":"+os.Getenv("PATH"),
 		"OPENSHELL_STATE_DIR="+filepath.Join(w.dir, "state"),
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "npm_config_update_notifier=false", "LC_ALL=C",
 	)
@@ -69,7 +69,7 @@ func (w *world) environ() []string {
 // standard input.
 func (w *world) writeAgents(names ...string) error {
 	for _, name := range names {
-		if err := os.WriteFile(filepath.Join(w.dir, "agents", name), []byte("#!/bin/sh\nexec sh -s\n"), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(w.dir, "work", ".agents", name), []byte("#!/bin/sh\nexec sh -s\n"), 0o755); err != nil {
 			return err
 		}
 	}
