@@ -155,7 +155,7 @@ func (p *printer) after(e *entry, indent, column int) {
 		p.WriteString(" " + v.raw + note + "\n")
 		p.block(v.lines, indent+2)
 	case v.node.Kind == yaml.ScalarNode:
-		if text := scalarText(v, p.kind != schemas.KindSandboxPolicy, false); text != "" {
+		if text := scalarText(v, p.kind == schemas.KindPolicyTest, false); text != "" {
 			p.WriteString(" " + text)
 		}
 		p.WriteString(note + "\n")
@@ -191,7 +191,7 @@ func blocks(v *value) bool {
 
 func (p *printer) flow(v *value) string {
 	if v.node.Kind == yaml.ScalarNode {
-		return scalarText(v, p.kind != schemas.KindSandboxPolicy, true)
+		return scalarText(v, p.kind == schemas.KindPolicyTest, true)
 	}
 	var parts []string
 	if len(v.entries) > 0 {

@@ -12,6 +12,7 @@ import (
 // patterns are the fields whose texts have a grammar, and stand in double quotes.
 var patterns = []string{
 	"host", "paths", "binaries", "writable", "readonly", "blocked", "allowed_commands", "blocked_commands",
+	"never", "always", "only",
 }
 
 // isPattern tells whether a scalar at a path is a pattern.

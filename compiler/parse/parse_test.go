@@ -246,8 +246,14 @@ func FuzzParse(f *testing.F) {
 			t.Error("nothing is said")
 		}
 		for _, d := range docs {
-			if (d.Policy == nil) == (d.Test == nil) || len(d.Text()) == 0 {
-				t.Errorf("document at %v: policy %t, test %t, %d bytes", d.Pos(), d.Policy != nil, d.Test != nil, len(d.Text()))
+			kinds := 0
+			for _, is := range []bool{d.Policy != nil, d.Test != nil, d.Invariants != nil} {
+				if is {
+					kinds++
+				}
+			}
+			if kinds != 1 || len(d.Text()) == 0 {
+				t.Errorf("document at %v is of %d kinds, with %d bytes", d.Pos(), kinds, len(d.Text()))
 			}
 		}
 	})
