@@ -263,7 +263,7 @@ func TestPrinter(t *testing.T) {
 	for _, format := range []string{"table", "json", "ndjson"} {
 		var b bytes.Buffer
 		p := query.NewPrinter(&b, format)
-		p.Zone, p.Logs = time.UTC, true
+		p.Zone, p.Logs = time.UTC, []string{log, "/elsewhere/b"}
 		for e, err := range query.Events([]string{log}, query.Filter{}) {
 			if err == nil {
 				err = p.Print(e)
@@ -280,10 +280,13 @@ func TestPrinter(t *testing.T) {
 			t.Errorf("%s is dangerous on a terminal: %q", format, b.String())
 		}
 	}
-	for _, want := range []string{`sb-\x1B[2J`, `GET h3.example.com/a\u202E\x0Ab`, "LOG       TIME", "2026-11-25T10:00:04.000Z"} {
+	for _, want := range []string{`sb-\x1B[2J`, `GET h3.example.com/a\u202E\x0Ab`, "2026-11-25T10:00:04.000Z"} {
 		if !strings.Contains(formats["table"], want) {
 			t.Errorf("the table lacks %q:\n%s", want, formats["table"])
 		}
+	}
+	if !strings.HasPrefix(formats["table"], "LOG ") {
+		t.Errorf("no column names the log:\n%s", formats["table"])
 	}
 	var list []map[string]any
 	if err := json.Unmarshal([]byte(formats["json"]), &list); err != nil || len(list) != 3 {
@@ -291,5 +294,33 @@ func TestPrinter(t *testing.T) {
 	}
 	if n := strings.Count(formats["ndjson"], "\n"); n != 3 {
 		t.Errorf("%d lines", n)
+	}
+}
+
+func TestTableNamesLogs(t *testing.T) {
+	for _, test := range []struct{ logs, want []string }{
+		{[]string{"/s/gw-0/audit", "/s/gw-1/audit"}, []string{"gw-0", "gw-1"}},
+		{[]string{"s/audit", "s/local/sb-1/audit"}, []string{"audit", "local/sb-1/audit"}},
+		{[]string{"a.ndjson", "x/b.json"}, []string{"a.ndjson", "x/b.json"}},
+		{[]string{"/a/audit", "/a/audit"}, []string{"audit", "audit"}},
+	} {
+		var b bytes.Buffer
+		p := query.NewPrinter(&b, "table")
+		p.Logs = test.logs
+		for i, log := range test.logs {
+			e := &query.Event{Log: log, Line: encode(t, record(i+1))}
+			e.Fields, _ = audit.ParseFields(e.Line)
+			if err := p.Print(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = p.Close()
+		var got []string
+		for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n")[1:] {
+			got = append(got, strings.Fields(line)[0])
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%q: %s", test.logs, diff)
+		}
 	}
 }

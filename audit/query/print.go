@@ -18,12 +18,13 @@ import (
 // table, json (one array) and ndjson.
 type Printer struct {
 	Format string
-	Logs   bool           // the table names the log of each record
+	Logs   []string       // the table names the log of each record where there are several
 	Zone   *time.Location // of the table's times; nil is local
 	Paint  func(verdict, text string) string
 
 	w      *bufio.Writer
 	widths []int
+	names  map[string]string
 	count  int
 }
 
@@ -81,8 +82,8 @@ func (p *Printer) row(e *Event) error {
 	}
 	f := &e.Fields
 	cells := []string{r.Timestamp.In(zone).Format("2006-01-02T15:04:05.000Z07:00"), dash(r.Custom.Sandbox), dash(r.Custom.Policy), dash(f.Verdict()), dash(string(r.Custom.Code)), dash(r.Custom.Rule)}
-	if p.Logs {
-		cells = append([]string{filepath.Base(e.Log)}, cells...)
+	if len(p.Logs) > 1 {
+		cells = append([]string{p.name(e.Log)}, cells...)
 	}
 	if p.count == 1 {
 		p.header()
@@ -100,6 +101,54 @@ func (p *Printer) row(e *Event) error {
 	}
 	_, err = p.w.WriteString(line + "\n")
 	return err
+}
+
+// name is a log's path without what all of them begin and end with.
+func (p *Printer) name(log string) string {
+	if p.names == nil {
+		p.names = shortNames(p.Logs)
+	}
+	return p.names[log]
+}
+
+func shortNames(logs []string) map[string]string {
+	var parts [][]string
+	for _, l := range logs {
+		parts = append(parts, strings.Split(filepath.ToSlash(filepath.Clean(l)), "/"))
+	}
+	first, last := 0, 0
+	for same(parts, func(p []string) (string, bool) { return at(p, first), first < len(p)-1 }) {
+		first++
+	}
+	for same(parts, func(p []string) (string, bool) { return at(p, len(p)-1-last), last < len(p)-1-first }) {
+		last++
+	}
+	names := map[string]string{}
+	for i, l := range logs {
+		names[l] = strings.Join(parts[i][first:len(parts[i])-last], "/")
+	}
+	return names
+}
+
+func at(p []string, i int) string {
+	if i < 0 || i >= len(p) {
+		return ""
+	}
+	return p[i]
+}
+
+// same tells whether all have a part to spare, and the same one.
+func same(parts [][]string, part func([]string) (string, bool)) bool {
+	if len(parts) < 2 {
+		return false
+	}
+	want, _ := part(parts[0])
+	for _, p := range parts {
+		if got, ok := part(p); !ok || got != want {
+			return false
+		}
+	}
+	return true
 }
 
 // other is what a record without an input says.
@@ -121,7 +170,7 @@ func (p *Printer) other(e *Event) string {
 func (p *Printer) header() {
 	names := []string{"TIME", "SANDBOX", "POLICY", "DECISION", "CODE", "RULE"}
 	p.widths = []int{29, 9, 15, 8, 18, 13}
-	if p.Logs {
+	if len(p.Logs) > 1 {
 		names = append([]string{"LOG"}, names...)
 		p.widths = append([]int{8}, p.widths...)
 	}

@@ -71,7 +71,7 @@ func auditQuery(ctx context.Context, o *auditQueryOptions, args []string) error 
 		return err
 	}
 	p := query.NewPrinter(o.stdout, o.format)
-	p.Logs = len(logs) > 1
+	p.Logs = logs
 	if o.utc {
 		p.Zone = time.UTC
 	}
