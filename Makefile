@@ -1,6 +1,8 @@
 # make build       the commands, into bin/
 # make test        everything that must hold; ten minutes on two cores
 # make demo        real clients under real policies, no network needed
+# make test-peers  against other implementations: OCI registry, OpenTelemetry
+# make soak        the same as make test, for longer where it matters
 # make test-seed   the commands of the product's first document, as written there
 # make bench       measurements, with nothing asserted
 # make lint        golangci-lint, which is built once into .cache/bin
@@ -23,15 +25,17 @@ GOLANGCI_VERSION := v2.15.0
 
 # Tests that compare with stock OPA look for this command.
 export OPENSHELL_OPA := $(TOOLS)/opa
+# What the kernel must refuse is a failure where the kernel cannot.
+export OPENSHELL_REQUIRE_KERNEL ?= 1
 
-.PHONY: all build test vet unit race readme fuzz-smoke demo test-seed bench lint fuzz cover install clean
+.PHONY: all build test vet unit race readme policies fuzz-smoke demo test-seed test-peers soak bench lint fuzz cover install clean
 all: build
 
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
 
-test: vet unit race readme fuzz-smoke
+test: vet unit race readme policies fuzz-smoke
 
 vet:
 	$(GO) vet ./...
@@ -47,8 +51,15 @@ race:
 readme: build
 	$(GO) run ./hack/readme
 
+# The library, held to what the toolchain asks of any policy.
+policies: build
+	bin/openshell-policy lint policies/
+	bin/openshell-policy fmt --check policies/
+	bin/openshell-policy test policies/ --min-coverage 100 --mutate --min-score 95
+	bin/openshell-policy prove policies/invariants.yaml policies/
+
 fuzz-smoke:
-	hack/fuzz 3s
+	hack/fuzz 1s
 
 fuzz:
 	hack/fuzz $(FUZZTIME)
@@ -58,6 +69,12 @@ demo: build
 
 test-seed:
 	$(GO) test -vet=off -count=1 -v -run TestSeed ./cmd/openshell
+
+test-peers: $(TOOLS)/opa build
+	cd hack/peers && $(GO) test -count=1 ./...
+
+soak:
+	OPENSHELL_SOAK=1 OPENSHELL_AUDIT_KILLS=1000 $(GO) test -vet=off -count=1 -timeout 60m ./audit/... ./gateway/... ./sandboxctl/...
 
 bench:
 	@mkdir -p .cache
