@@ -60,7 +60,7 @@ func changeItem(p *policyChange, ch *diff.Change, mark string) string {
 	if ch.Surface == "policy" {
 		return out
 	}
-	return out + fmt.Sprintf("  <details><summary>%s</summary>\n\n  before: %s<br>after: %s\n  </details>\n", html(ch.Class), html(partWords(ch, &ch.Before)), html(partWords(ch, &ch.After)))
+	return out + fmt.Sprintf("  <details><summary>%s</summary>\n\n  before: %s<br>after: %s\n  </details>\n", html(ch.Class), escape(partWords(ch, &ch.Before)), escape(partWords(ch, &ch.After)))
 }
 
 func (c *comparison) doubts(b *bounded) {
@@ -120,5 +120,8 @@ func escape(s string) string {
 	return r.Replace(s)
 }
 
-// html keeps text from being read as HTML or Markdown inside of HTML.
-func html(s string) string { return escape(s) }
+// html keeps text inside of HTML from being read as HTML or as a mention; nothing
+// reads it as Markdown.
+func html(s string) string {
+	return strings.NewReplacer("\n", " ", "\r", " ", "&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b").Replace(s)
+}
