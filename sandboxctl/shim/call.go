@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -31,18 +30,19 @@ type call struct {
 func (c *call) close() {
 	if c.mem != nil {
 		c.mem.Close()
+		c.mem = nil
 	}
 }
 
-func (c *call) memory() (sys.Memory, error) {
+func (c *call) memory() (*sys.Memory, error) {
 	if c.mem == nil {
 		m, err := sys.OpenMemory(c.n.PID)
 		if err != nil {
-			return m, unix.EACCES // it cannot be read, so it cannot be judged
+			return nil, unix.EACCES // it cannot be read, so it cannot be judged
 		}
-		c.mem = &m
+		c.mem = m
 	}
-	return *c.mem, nil
+	return c.mem, nil
 }
 
 // str reads the string that an argument points to.
@@ -112,31 +112,45 @@ func (c *call) identity() (*identity, error) {
 	return ids, nil
 }
 
+// process is the number of the caller's process: its own, where the thread is the
+// first of it.
+func (c *call) process() (int, error) {
+	fd, err := unix.PidfdOpen(c.n.PID, 0)
+	if err == nil {
+		_ = unix.Close(fd)
+		return c.n.PID, nil
+	}
+	ids, err := c.identity()
+	if err != nil {
+		return 0, err
+	}
+	return ids.tgid, nil
+}
+
 func readIdentity(tid int) (*identity, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	var buf [4096]byte
+	data, err := sys.ReadSmall("/proc/"+strconv.Itoa(tid)+"/status", buf[:])
 	if err != nil {
 		return nil, err
 	}
 	ids := &identity{}
 	for line := range bytes.Lines(data) {
-		name, rest, _ := strings.Cut(string(line), ":")
-		fields := strings.Fields(rest)
-		if len(fields) == 0 {
-			continue
-		}
-		last, _ := strconv.Atoi(fields[len(fields)-1])
-		switch name {
+		name, rest, _ := bytes.Cut(line, []byte(":"))
+		switch string(name) {
 		case "Umask":
-			mask, _ := strconv.ParseUint(fields[0], 8, 32)
+			mask, _ := strconv.ParseUint(string(bytes.TrimSpace(rest)), 8, 32)
 			ids.umask = uint32(mask)
 		case "Tgid":
-			ids.tgid = last
+			ids.tgid = lastNumber(rest)
 		case "PPid":
-			ids.parent = last
+			ids.parent = lastNumber(rest)
 		case "NStgid":
-			ids.inner = last
+			ids.inner = lastNumber(rest)
 		case "NSpid":
-			ids.innerThread = last
+			ids.innerThread = lastNumber(rest)
+		}
+		if ids.innerThread != 0 {
+			break
 		}
 	}
 	if ids.tgid == 0 {
@@ -146,6 +160,12 @@ func readIdentity(tid int) (*identity, error) {
 		ids.inner, ids.innerThread = ids.tgid, tid
 	}
 	return ids, nil
+}
+
+func lastNumber(line []byte) int {
+	line = bytes.TrimSpace(line)
+	n, _ := strconv.Atoi(string(line[bytes.LastIndexAny(line, " \t")+1:]))
+	return n
 }
 
 // errnoOf is the error number in an error; EIO where there is none.

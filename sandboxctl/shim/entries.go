@@ -44,7 +44,10 @@ func (x *Expected) Done() (denied *schemas.Decision) {
 func (e *entries) take(c *call, x *execution) *Expected {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.waiting) == 0 || x.caller.parent != c.s.opts.Init || c.s.procs.known(x.caller.tgid) {
+	if len(e.waiting) == 0 || c.s.procs.known(x.process) {
+		return nil
+	}
+	if ids, err := c.identity(); err != nil || ids.parent != c.s.opts.Init {
 		return nil
 	}
 	i := slices.IndexFunc(e.waiting, func(w *Expected) bool {

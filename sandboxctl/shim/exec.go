@@ -30,7 +30,7 @@ type execution struct {
 	path    string   // PATH of the environment
 	scripts []string // programs that the command names and that are scripts, escaped
 	image   image
-	caller  *identity
+	process int    // that makes the call
 	parent  string // executable that makes the call
 	entry   bool
 	// announced is the command from outside that this is, nil if it is none.
@@ -85,7 +85,7 @@ func (c *call) execution(dirfd, arg, flags int) (*execution, error) {
 	if err := c.executable(x, dirfd, file, flags); err != nil {
 		return nil, err
 	}
-	if x.caller, err = c.identity(); err == nil {
+	if x.process, err = c.process(); err == nil {
 		x.parent, err = c.link("exe")
 	}
 	if err == nil && !c.valid() {
@@ -185,7 +185,7 @@ func (p *place) program() string {
 
 // judge decides the execution and says what must come of it.
 func (c *call) judge(x *execution) (*judged, error) {
-	x.context = c.s.procs.of(x)
+	x.context = c.s.procs.of(c, x)
 	x.announced = c.s.entries.take(c, x)
 	x.entry = x.announced != nil || x.context.entry && carries(x.parent)
 	for _, p := range []*place{x.file, x.image.file} {

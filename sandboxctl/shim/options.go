@@ -9,7 +9,7 @@ import (
 // Options describe a sandbox to its supervisor. Process numbers are the
 // supervisor's own.
 type Options struct {
-	Listener int
+	Listener int // the supervisor keeps a duplicate
 	Config   Config
 	// Init is the process whose confined thread starts the commands.
 	Init int

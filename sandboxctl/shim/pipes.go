@@ -42,7 +42,7 @@ type refusal struct {
 // pipeline judges an execution together with the commands that feed it, and those
 // it feeds, through pipes that are held now; nil lets it pass.
 func (c *call) pipeline(x *execution, j *judged) *refusal {
-	own := node{pid: x.caller.tgid, held: true, ends: descriptors(x.caller.tgid)}
+	own := node{pid: x.process, held: true, ends: descriptors(x.process)}
 	if len(own.ends.reads) == 0 && len(own.ends.writes) == 0 {
 		return nil
 	}

@@ -21,6 +21,8 @@ type place struct {
 	// own says that the object is below the caller's own /proc entry, which only
 	// the supervisor itself may open for it.
 	own bool
+	// common says that the baseline lets the sandbox read the object.
+	common bool
 	// anonymous says that the object has no path: a pipe, a socket, a memfd.
 	anonymous bool
 }

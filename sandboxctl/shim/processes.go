@@ -1,12 +1,12 @@
 package shim
 
 import (
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
+	"github.com/openshell-policy/openshell/sandboxctl/shim/sys"
 	"github.com/openshell-policy/openshell/schemas"
 )
 
@@ -24,6 +24,8 @@ type processes struct {
 	mu    sync.Mutex
 	byID  map[int]process
 	piped []node // executions that held pipes, oldest first
+	// scripts counts what was executed as a script, ever.
+	scripts atomic.Int64
 }
 
 // maxPiped bounds how many executions are remembered for what they left in pipes.
@@ -53,6 +55,9 @@ const sweepAt = 512
 
 func (p *processes) set(pid int, known process) {
 	known.born = born(pid)
+	if known.script != "" {
+		p.scripts.Add(1)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.byID) >= sweepAt {
@@ -81,18 +86,28 @@ func (p *processes) known(pid int) bool {
 }
 
 // of is what the caller of an execution is known as: its own last execution, or
-// that of the parent it was forked from and still is an image of.
-func (p *processes) of(x *execution) process {
-	for _, pid := range []int{x.caller.tgid, x.caller.parent} {
-		if known, ok := p.get(pid); ok {
-			if known.program != x.parent {
-				return process{}
-			}
-			known.entry = known.entry && pid == x.caller.tgid
-			return known
+// that of the parent it was forked from and still is an image of. The parent
+// matters where a script is interpreted, and is looked for only then.
+func (p *processes) of(c *call, x *execution) process {
+	if known, ok := p.get(x.process); ok {
+		if known.program != x.parent {
+			return process{}
 		}
+		return known
 	}
-	return process{}
+	if p.scripts.Load() == 0 {
+		return process{}
+	}
+	ids, err := c.identity()
+	if err != nil {
+		return process{}
+	}
+	known, ok := p.get(ids.parent)
+	if !ok || known.program != x.parent {
+		return process{}
+	}
+	known.entry = false
+	return known
 }
 
 // next is what the process will be known as.
@@ -110,17 +125,11 @@ func (p *processes) next(x *execution, commands []schemas.Command) process {
 // interpreter.
 func carries(program string) bool { return strings.HasSuffix(program, "/env") }
 
-// born is the start time of a process, field 22 of proc_pid_stat(5); "" if it is
-// gone.
+// born tells processes with one number apart; "" is one that is gone.
 func born(pid int) string {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	id, err := sys.ProcessID(pid)
 	if err != nil {
 		return ""
 	}
-	text := string(data)
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(fields) < 20 {
-		return ""
-	}
-	return fields[19]
+	return id
 }

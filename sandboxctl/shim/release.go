@@ -81,15 +81,25 @@ func (j *judged) differs(pid int) string {
 	if err := unix.Stat(dir+"/exe", &st); err != nil || (object{uint64(st.Dev), st.Ino}) != j.object {
 		return "another file was executed"
 	}
-	cmdline, err := os.ReadFile(dir + "/cmdline")
+	var buf [8192]byte
+	cmdline, err := readProc(dir+"/cmdline", buf[:])
 	if err != nil || string(cmdline) != j.cmdline {
 		return "the arguments changed"
 	}
-	environ, err := os.ReadFile(dir + "/environ")
+	environ, err := readProc(dir+"/environ", buf[:])
 	if err != nil || !slices.Equal(loaderVariables(strings.Split(string(environ), "\x00")), j.loader) {
 		return "the environment changed"
 	}
 	return ""
+}
+
+// readProc reads a file of /proc, into buf if it fits.
+func readProc(file string, buf []byte) ([]byte, error) {
+	data, err := sys.ReadSmall(file, buf)
+	if err == sys.ErrTooLong {
+		return os.ReadFile(file)
+	}
+	return data, err
 }
 
 func (c *call) race(j *judged, message string) {

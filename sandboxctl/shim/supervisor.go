@@ -57,13 +57,18 @@ func New(o Options) (*Supervisor, error) {
 	if o.Policy.Decider == nil {
 		return nil, errors.New("no policy to decide by")
 	}
+	listener, err := unix.FcntlInt(uintptr(o.Listener), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("keep the listener: %w", err)
+	}
+	o.Listener = listener // its own: receivers may outlive the caller's
 	s := &Supervisor{opts: o}
 	dir := o.Root
 	if dir == "" {
 		dir = "/"
 	}
-	var err error
 	if s.root, err = unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		_ = unix.Close(listener)
 		return nil, fmt.Errorf("open the root of the sandbox: %w", err)
 	}
 	s.recent.init()
@@ -71,7 +76,7 @@ func New(o Options) (*Supervisor, error) {
 	s.procs.init()
 	s.enforce(o.Policy)
 	if s.openers, err = newOpeners(s); err != nil {
-		_ = unix.Close(s.root)
+		_, _ = unix.Close(s.root), unix.Close(listener)
 		return nil, err
 	}
 	return s, nil
@@ -90,23 +95,51 @@ func (s *Supervisor) enforce(p Policy) {
 	s.linked.forget()
 }
 
-// The number of receivers: enough that one is always waiting, up to a bound.
+// The number of receivers: one is always waiting, and no more than a few are.
 const (
 	minReceivers = 2
-	maxReceivers = 512
+	maxIdle      = 4
 )
 
 // Serve answers notifications until the last process of the sandbox is gone or
-// ctx ends. A call that waits when it returns fails with ENOSYS once the
-// listener is closed, which is the caller's to do.
+// ctx ends. What still waits for an answer then fails with ENOSYS, once the
+// caller has closed the listener too.
 func (s *Supervisor) Serve(ctx context.Context) error {
 	for range minReceivers {
 		s.spawn(ctx)
 	}
-	s.workers.Wait()
-	s.openers.stop()
-	_ = unix.Close(s.root)
+	for ctx.Err() == nil && !s.hungUp() {
+	}
+	if s.ended() {
+		// Nobody reads it: its number cannot be taken for another listener's.
+		_ = unix.Close(s.opts.Listener)
+		s.openers.stop()
+		_ = unix.Close(s.root)
+	}
 	return ctx.Err()
+}
+
+// ended waits for the receivers. Older kernels do not wake one that waits for
+// notifications when nobody is left to send any; then what it uses stays open.
+func (s *Supervisor) ended() bool {
+	done := make(chan struct{})
+	go func() {
+		s.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(time.Second):
+		return false
+	}
+}
+
+// hungUp waits a while for the end of the last process.
+func (s *Supervisor) hungUp() bool {
+	p := []unix.PollFd{{Fd: int32(s.opts.Listener)}}
+	_, err := unix.Poll(p, int(500*time.Millisecond/time.Millisecond))
+	return err != nil && err != unix.EINTR || p[0].Revents != 0
 }
 
 func (s *Supervisor) spawn(ctx context.Context) {
@@ -119,39 +152,31 @@ func (s *Supervisor) spawn(ctx context.Context) {
 // gives up what rights the sandbox does not have either; so it ends with it.
 func (s *Supervisor) receive(ctx context.Context) {
 	defer s.workers.Done()
+	defer s.idle.Add(-1)
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 	if sys.MaskSignals() != nil || sys.DropThreadCapabilities() != nil {
-		s.idle.Add(-1)
 		return
 	}
-	for ctx.Err() == nil && s.await() {
+	for {
 		n, err := sys.Receive(s.opts.Listener)
-		if err != nil {
-			if err != unix.EINTR && err != unix.ENOENT {
-				break
-			}
+		switch {
+		case err == unix.EINTR, err == unix.ENOENT && !sys.HungUp(s.opts.Listener):
 			continue
+		case err != nil:
+			return
 		}
 		if s.idle.Add(-1) < 1 {
 			s.spawn(ctx)
 		}
-		s.handle(n)
-		if s.idle.Add(1) > 2*minReceivers {
-			break
+		if ctx.Err() == nil {
+			s.handle(n)
+		} else {
+			_ = sys.Fail(s.opts.Listener, n.ID, unix.ENOSYS)
+		}
+		if s.idle.Add(1) > maxIdle {
+			return
 		}
 	}
-	s.idle.Add(-1)
-}
-
-// await waits until there is a notification to take; false at the end of the
-// sandbox.
-func (s *Supervisor) await() bool {
-	p := []unix.PollFd{{Fd: int32(s.opts.Listener), Events: unix.POLLIN}}
-	n, err := unix.Poll(p, int(time.Second/time.Millisecond))
-	if err != nil && err != unix.EINTR {
-		return false
-	}
-	return n <= 0 || p[0].Revents&(unix.POLLHUP|unix.POLLNVAL|unix.POLLERR) == 0 || p[0].Revents&unix.POLLIN != 0
 }
 
 // handle answers one notification, whatever happens.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -165,8 +166,10 @@ func ended(p *os.Process) error {
 			return fmt.Errorf("self-test: %w", err)
 		}
 	}
-	_, _ = p.Wait() // its tracer may have been told already
-	return nil
+	if state, err := p.Wait(); err == nil && !state.Success() && state.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		return fmt.Errorf("self-test: its process: %s", state)
+	}
+	return nil // its tracer may have been told already
 }
 
 // probeConfine has the process confined and begins to answer it; the channel is
@@ -193,15 +196,14 @@ func probeConfine(ctx context.Context, control int, config shim.Config, caught f
 		return served, err
 	}
 	s, err := shim.NewProbe(files[0], config, probeDir(), caught)
+	_ = unix.Close(files[0]) // the supervisor has its own
 	if err != nil {
 		close(served)
-		_ = unix.Close(files[0])
 		return served, fmt.Errorf("self-test: %w", err)
 	}
 	go func() {
 		defer close(served)
 		_ = s.Serve(ctx)
-		_ = unix.Close(files[0])
 	}()
 	return served, nil
 }

@@ -104,14 +104,11 @@ func (s *Sandbox) confine(ctx context.Context, o Options) error {
 		Listener: files[0], Config: o.Config, Init: s.init.Pid, Policy: o.Policy, Sandbox: o.Sandbox, Diag: -1,
 		Record: o.Record, Reads: o.Reads,
 	})
+	_ = unix.Close(files[0]) // the supervisor has its own
 	if err != nil {
-		_ = unix.Close(files[0])
 		return err
 	}
-	go func() {
-		_ = s.sup.Serve(ctx)
-		_ = unix.Close(files[0]) // what still waits fails
-	}()
+	go func() { _ = s.sup.Serve(ctx) }() // it ends with the sandbox
 	return nil
 }
 
