@@ -18,6 +18,7 @@ import (
 	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/audit/query"
 	"github.com/openshell-policy/openshell/internal/cli"
+	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
 
@@ -27,6 +28,7 @@ type logsOptions struct {
 	follow bool
 	since  cli.Duration
 	denied bool
+	all    bool
 	asJSON bool
 	line   audit.LineOptions
 	stdout io.Writer
@@ -38,7 +40,10 @@ func newLogs(p *place) *cobra.Command {
 		Use: "logs SANDBOX", Short: "Print what a sandbox was allowed and denied",
 		Long: `Print what a sandbox was allowed and denied, one line for each decision. It works
 after the sandbox ended, too. What the gateway decided and, for a local sandbox, the files
-and commands that its supervisor decided are merged by time.`,
+and commands that its supervisor decided are merged by time.
+
+Every request is printed. Of files and commands it is what was denied, or let pass in mode
+audit; of what was done to the sandbox, which policy it was given. --all prints the rest.`,
 		Example: `  openshell sandbox logs sb-a1b2c3
   openshell sandbox logs a1b2c3 -f --denied
   openshell sandbox logs sb-a1b2c3 --since 1d --json`,
@@ -52,6 +57,7 @@ and commands that its supervisor decided are merged by time.`,
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until the sandbox ends")
 	f.Var(&o.since, "since", "only the last `DURATION`, such as 90s, 2h or 1d")
 	f.BoolVar(&o.denied, "denied", false, "only what was denied")
+	f.BoolVar(&o.all, "all", false, "also files and commands that were allowed, what was done to the sandbox, and what the log says of itself")
 	f.BoolVar(&o.asJSON, "json", false, "print whole records, one JSON object a line")
 	f.BoolVar(&o.line.Wide, "wide", false, "add the code, the rule and its place, and say which allowed requests failed upstream")
 	f.BoolVar(&o.line.Plain, "plain", false, "print ALLOWED and BLOCKED instead of ✅ and ❌")
@@ -75,7 +81,7 @@ func logs(ctx context.Context, o *logsOptions) error {
 	if o.since > 0 {
 		filter.Since = time.Now().Add(-time.Duration(o.since))
 	}
-	printer := &printer{w: o.stdout, lines: audit.Lines{Options: o.line}, asJSON: o.asJSON}
+	printer := &printer{w: o.stdout, lines: audit.Lines{Options: o.line}, asJSON: o.asJSON, all: o.all}
 	if o.follow && box.Status == adminapi.StatusRunning {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -148,9 +154,30 @@ type printer struct {
 	w      io.Writer
 	lines  audit.Lines
 	asJSON bool
+	all    bool
+}
+
+// worth tells whether a record is printed without --all: programs read thousands
+// of files, and each is a decision.
+func worth(e *query.Event) bool {
+	f := &e.Fields
+	switch string(f.Type) {
+	case schemas.RecordOutcome:
+		return true
+	case schemas.RecordDecision:
+		kind := schemas.Kind(f.Kind)
+		return kind != schemas.KindFile && kind != schemas.KindExec || f.Verdict() != "allow"
+	case schemas.RecordAdmin:
+		r, err := e.Record()
+		return err == nil && r.Custom.Admin != nil && r.Custom.Admin.Action == "set-policy"
+	}
+	return false
 }
 
 func (p *printer) print(e *query.Event) error {
+	if !p.all && !worth(e) {
+		return nil
+	}
 	if p.asJSON {
 		var b bytes.Buffer
 		if err := json.Compact(&b, audit.SafeJSON(e.Line)); err != nil {
