@@ -38,6 +38,7 @@ func outputs() map[string]func() ([]byte, error) {
 	return map[string]func() ([]byte, error){
 		"docs/policy-reference.md": policyReference,
 		"docs/codes.md":            codes,
+		"docs/admin-api.md":        adminAPI,
 
 		"schemas/adminapi/openapi.json":  openAPI,
 		"schemas/adminapi/client_gen.go": adminClient,
