@@ -213,3 +213,14 @@ func BenchmarkMask(b *testing.B) {
 		audit.Mask(r)
 	}
 }
+
+// TestMaskIsLinear would not end if masking hostile text took time that grows with
+// its square.
+func TestMaskIsLinear(t *testing.T) {
+	for _, piece := range []string{"sk-a-", "a=", "eyJ", "@", "https://", "x-token: ", "ghp_", "token:", "https://a?b=", "%25", "http://u:p@"} {
+		s := strings.Repeat(piece, (128<<10)/len(piece))
+		if got := audit.MaskText(s); got == "" {
+			t.Errorf("%q: nothing is left", piece)
+		}
+	}
+}

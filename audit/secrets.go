@@ -194,9 +194,11 @@ func tokenAt(s string) int {
 	return longest
 }
 
+// length is the token's, 0 if s does not begin with one. What is looked at before
+// that is known is bounded: hostile text begins as a token at every third byte.
 func (k tokenKind) length(s string) int {
 	end, digit := len(k.prefix), !k.digit
-	for end < len(s) && k.more(s[end]) {
+	for end < len(s) && k.more(s[end]) && (end < knownWithin || digit) {
 		digit = digit || s[end] >= '0' && s[end] <= '9'
 		end++
 	}
@@ -205,6 +207,9 @@ func (k tokenKind) length(s string) int {
 	}
 	return end
 }
+
+// knownWithin is how far into a token its first digit is, where it must have one.
+const knownWithin = 256
 
 // begins tells whether a word begins at i: after no letter or digit, after an
 // escape (%2F, \xFF), or glued to a short option (-pTOKEN).
