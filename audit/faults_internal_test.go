@@ -339,11 +339,10 @@ func TestRetentionByAWrongClock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	fill := func(at time.Time, jump time.Duration) {
 		t.Helper()
-		l, err := Open(dir, Options{SegmentBytes: 1000, Keep: 24 * time.Hour, QueueRecords: 4})
+		l, err := Open(dir, Options{SegmentBytes: 1000, Keep: 24 * time.Hour, QueueRecords: 4, skew: jump})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.clock.start = l.clock.start.Add(jump)
 		for i := range 40 {
 			r := decision(i)
 			r.Timestamp = at

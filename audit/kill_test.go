@@ -94,11 +94,14 @@ func kills(t *testing.T) int {
 // every record that was acknowledged, says that it was recovered, and is what its
 // checkpoints say. OPENSHELL_AUDIT_KILLS sets how often.
 func TestKilledWriter(t *testing.T) {
-	base := t.TempDir()
-	dir, checkpoint := filepath.Join(base, "log"), filepath.Join(base, "copy")
-	acked := map[uint64]string{}
+	var dir, checkpoint string
+	var acked map[uint64]string
 	rounds, before := kills(t), 0
 	for round := range rounds {
+		if round%50 == 0 { // reading all takes longer and longer
+			base := t.TempDir()
+			dir, checkpoint, acked = filepath.Join(base, "log"), filepath.Join(base, "copy"), map[uint64]string{}
+		}
 		more := killOne(t, dir, checkpoint, acked)
 		if t.Failed() {
 			return
@@ -108,7 +111,7 @@ func TestKilledWriter(t *testing.T) {
 			t.Fatalf("round %d: %v", round, err)
 		}
 		if before += more; more > 0 && round%5 != 4 && round != rounds-1 {
-			continue // reading all takes longer and longer
+			continue
 		}
 		checkAcked(t, dir, acked, round)
 		key, err := os.ReadFile(filepath.Join(dir, "key.pub"))
@@ -195,7 +198,7 @@ func checkAcked(t *testing.T, dir string, acked map[uint64]string, round int) {
 	if found != len(acked) {
 		t.Fatalf("round %d: %d of %d acknowledged records are in the log", round, found, len(acked))
 	}
-	if recovered == 0 {
+	if recovered == 0 && len(acked) > 0 {
 		t.Fatalf("round %d: no record says that the log was recovered", round)
 	}
 }

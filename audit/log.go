@@ -58,7 +58,7 @@ func Open(dir string, opts Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		dir: dir, opts: opts, batch: newBatch(), freed: make(chan struct{}), clock: newClock(),
+		dir: dir, opts: opts, batch: newBatch(), freed: make(chan struct{}), clock: newClock(opts.skew),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -197,8 +197,11 @@ func (l *Log) Close() error {
 
 // clock is wall time that goes on evenly while the process runs, whatever is done
 // to the machine's clock.
-type clock struct{ start time.Time }
+type clock struct{ start, wall time.Time }
 
-func newClock() clock { return clock{time.Now()} }
+func newClock(skew time.Duration) clock {
+	start := time.Now()
+	return clock{start, start.Round(0).Add(skew)}
+}
 
-func (c clock) now() time.Time { return c.start.Round(0).Add(time.Since(c.start)) }
+func (c clock) now() time.Time { return c.wall.Add(time.Since(c.start)) }

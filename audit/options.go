@@ -64,7 +64,8 @@ type Options struct {
 	// rules that failed. It must not block.
 	Report func(error)
 
-	disk disk // nil: the real one; tests break it
+	disk disk          // nil: the real one; tests break it
+	skew time.Duration // of the machine's clock; tests set it wrong
 }
 
 func (o Options) withDefaults() (Options, error) {
