@@ -26,8 +26,11 @@ func (s *Supervisor) change(old schemas.PolicyFiles, p Policy) Change {
 	var c Change
 	if s.opts.Config.Mode == Floor {
 		for _, pair := range [][2][]string{
-			{old.Blocked, p.Files.Blocked}, {old.Sensitive, p.Files.Sensitive}, {old.Readonly, p.Files.Readonly},
-			{old.Writable, p.Files.Writable}, {old.Baseline, p.Files.Baseline},
+			{old.Blocked, p.Files.Blocked},
+			{old.Sensitive, p.Files.Sensitive},
+			{old.Readonly, p.Files.Readonly},
+			{old.Writable, p.Files.Writable},
+			{old.Baseline, p.Files.Baseline},
 		} {
 			c.RestartRequired = append(c.RestartRequired, differing(pair[0], pair[1])...)
 		}

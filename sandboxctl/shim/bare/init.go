@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +55,7 @@ func runInit() int {
 	runtime.LockOSThread()
 	status := make(chan int)
 	go func() { status <- g.serve() }()
+	defer killAll() // on this thread: the other's calls may have nobody to answer them
 	return <-status
 }
 
@@ -67,8 +69,7 @@ func (g *guest) serve() int {
 	for {
 		m, files, err := receive(controlFD)
 		if err != nil {
-			killAll()
-			return 0
+			return 0 // the supervisor went away
 		}
 		if m.Confine != nil {
 			err = g.confine(*m.Confine)
@@ -78,7 +79,6 @@ func (g *guest) serve() int {
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "openshell-init:", err)
-			killAll()
 			return 1
 		}
 	}
@@ -162,8 +162,7 @@ func killAll() {
 		for _, pid := range children {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
-		_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
-		runtime.Gosched()
+		time.Sleep(time.Millisecond) // they are reaped beside this
 	}
 }
 

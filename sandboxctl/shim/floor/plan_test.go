@@ -58,7 +58,8 @@ func TestNew(t *testing.T) {
 			schemas.PolicyFiles{Writable: []string{"/workspace/**", "/tmp/**"}, Baseline: []string{"/usr/**", "/dev/null", "/lib*/**"}},
 			[]floor.Grant{
 				{"/dev/null", floor.Device},
-				{"/lib", floor.Read}, {"/lib64", floor.Read},
+				{"/lib", floor.Read},
+				{"/lib64", floor.Read},
 				{"/tmp", floor.Write},
 				{"/usr", floor.Read},
 				{"/workspace", floor.Write},

@@ -25,8 +25,8 @@ const (
 	ioctlAddFD   = 0x40182103 // SECCOMP_IOCTL_NOTIF_ADDFD
 )
 
-// InstallFilter installs a filter on every thread of the process and returns the
-// descriptor that its notifications are read from. The process has
+// InstallFilter installs a filter on the calling thread and what it forks, and
+// returns the descriptor that its notifications are read from. The thread has
 // no_new_privs set. notify false installs one that never notifies, and returns
 // -1.
 //
@@ -36,11 +36,10 @@ func InstallFilter(program []unix.SockFilter, notify bool) (int, error) {
 	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	flags := uintptr(0)
 	if notify {
-		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV |
-			unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		flags|unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&fprog)))
+		flags, uintptr(unsafe.Pointer(&fprog)))
 	runtime.KeepAlive(program)
 	if errno != 0 {
 		return -1, fmt.Errorf("install seccomp filter: %w", errno)
