@@ -59,6 +59,7 @@ func (g *Gateway) operations() map[string]http.Handler {
 		"Get":          g.getSandbox,
 		"End":          g.endSandbox,
 		"SetPolicy":    g.setPolicy,
+		"Report":       g.takeUsage,
 		"RotateToken":  g.rotateToken,
 		"Policies":     g.listPolicies,
 		"Policy":       g.getPolicy,

@@ -105,3 +105,40 @@ func TestAdminActionsAreRecorded(t *testing.T) {
 		t.Errorf("got %s, want %s", s, want)
 	}
 }
+
+func TestUsageIsShownInMetrics(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	_, err := w.admin().Report(ctx, w.box.ID, adminapi.Usage{CPUCores: 0.5, MemoryBytes: 4096, Actions: []adminapi.ActionCount{
+		{Kind: schemas.KindExec, Code: schemas.CodeBlockedCommand, Mode: schemas.ModeEnforce, Count: 3},
+		{Kind: schemas.KindFile, Allow: true, Code: schemas.CodeAllowed, Mode: schemas.ModeEnforce, Count: 2},
+		{Kind: schemas.KindNetwork, Code: schemas.CodeDeniedRule, Mode: schemas.ModeEnforce, Count: 9}, // the gateway's own to count
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text := adminDo(t, w, http.MethodGet, "/metrics", w.g.AdminToken())
+	for _, want := range []string{
+		`openshell_sandbox_cpu_usage_cores{sandbox="` + w.box.ID + `"} 0.5`,
+		`openshell_sandbox_memory_usage_bytes{sandbox="` + w.box.ID + `"} 4096`,
+		`openshell_policy_violations_total{code="blocked_command",kind="exec",mode="enforce",policy="p"} 3`,
+		`openshell_agent_actions_total{agent="claude",decision="denied",kind="exec"} 3`,
+		`openshell_agent_actions_total{agent="claude",decision="allowed",kind="file"} 2`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if strings.Contains(text, "} 9") {
+		t.Error("a supervisor counted requests")
+	}
+	if _, err := w.admin().End(ctx, w.box.ID, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, text := adminDo(t, w, http.MethodGet, "/metrics", w.g.AdminToken()); strings.Contains(text, w.box.ID) {
+		t.Error("a sandbox that ended is still shown")
+	}
+	if _, err := w.admin().Report(ctx, w.box.ID, adminapi.Usage{}); err == nil {
+		t.Error("a sandbox that ended reports")
+	}
+}

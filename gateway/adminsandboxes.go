@@ -112,6 +112,7 @@ func (g *Gateway) endSandbox(w http.ResponseWriter, r *http.Request) {
 	_ = g.append(g.actionRecord(schemas.AdminAction{Action: actionEnd, Target: s.ID, Detail: status, Actor: actor(r)}))
 	g.closeSocket(s.ID)
 	g.conns.closeSandbox(s.ID)
+	g.metrics.gone(s.ID)
 	g.log.Info("sandbox ended", "sandbox", s.ID, "status", s.Status)
 	adminAnswer(w, http.StatusOK, s)
 }

@@ -25,6 +25,7 @@ type metrics struct {
 	handshakeErrors prometheus.Counter
 	refusedConns    prometheus.Counter
 	panics          prometheus.Counter
+	cpu, memory     *prometheus.GaugeVec // by sandbox
 
 	agents map[string]bool
 }
@@ -55,7 +56,9 @@ func newMetrics() *metrics {
 	for _, a := range tables.Agents() {
 		m.agents[a.Name] = true
 	}
-	m.registry.MustRegister(m.violations, m.actions, m.requests, m.decision, m.added, m.reloads,
+	m.cpu = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openshell_sandbox_cpu_usage_cores", Help: "CPU that a sandbox uses, in cores."}, []string{"sandbox"})
+	m.memory = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openshell_sandbox_memory_usage_bytes", Help: "Memory that a sandbox uses."}, []string{"sandbox"})
+	m.registry.MustRegister(m.cpu, m.memory, m.violations, m.actions, m.requests, m.decision, m.added, m.reloads,
 		m.handshakeErrors, m.refusedConns, m.panics,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -27,6 +27,7 @@ type localRuntime struct {
 
 	sandbox *local.Sandbox
 	log     *audit.Log
+	tally   tally
 }
 
 // start builds the sandbox and starts its first command.
@@ -39,6 +40,7 @@ func (r *localRuntime) start(ctx context.Context, spec sandboxctl.Spec) (sandbox
 		return nil, err
 	}
 	opts.Record = func(rec *schemas.Record) {
+		r.tally.add(rec)
 		if err := r.log.Enqueue(context.Background(), rec); err != nil {
 			r.sandbox.Stop(adminapi.StatusFailed) // what cannot be recorded is not done
 		}
@@ -47,6 +49,7 @@ func (r *localRuntime) start(ctx context.Context, spec sandboxctl.Spec) (sandbox
 		return nil, errors.Join(explainLocal(err), r.log.Close())
 	}
 	r.o.announce(r.box, r.confines())
+	go r.tally.report(r.admin, r.box.ID, r.sandbox)
 	cmd := local.Command{Args: args, Env: spec.Env, Dir: ns.Workspace, TTY: !r.o.detached && onTerminal()}
 	p, err := r.sandbox.Run(ctx, cmd, [3]*os.File{spec.Stdin, spec.Stdout, spec.Stderr})
 	if err != nil {

@@ -166,6 +166,8 @@ func (c *components) value(t reflect.Type) object {
 		return object{"type": "boolean"}
 	case t.Kind() == reflect.String:
 		return object{"type": "string"}
+	case t.Kind() == reflect.Float64:
+		return object{"type": "number"}
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
 		return object{"type": "integer"}
 	}

@@ -40,6 +40,11 @@ func (c *Client) SetPolicy(ctx context.Context, id string, in SetPolicy) (Policy
 	return call[PolicyChange](ctx, c, http.MethodPut, "/v1/sandboxes/"+url.PathEscape(id)+"/policy", in)
 }
 
+// Report takes what a sandbox's supervisor measured and decided, for the metrics.
+func (c *Client) Report(ctx context.Context, id string, in Usage) (Sandbox, error) {
+	return call[Sandbox](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(id)+"/usage", in)
+}
+
 // RotateToken gives a sandbox a new token; the old one works for a minute longer.
 func (c *Client) RotateToken(ctx context.Context, id string) (CreatedSandbox, error) {
 	return call[CreatedSandbox](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(id)+"/token", nil)

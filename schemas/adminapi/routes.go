@@ -71,6 +71,7 @@ func sandboxRoutes() []Route {
 			Out: Sandbox{}, Status: http.StatusOK,
 		},
 		{Name: "SetPolicy", Doc: "binds a sandbox to another policy; the answer comes when it is in force", Method: http.MethodPut, Path: "/v1/sandboxes/{id}/policy", In: SetPolicy{}, Out: PolicyChange{}, Status: http.StatusOK},
+		{Name: "Report", Doc: "takes what a sandbox's supervisor measured and decided, for the metrics", Method: http.MethodPost, Path: "/v1/sandboxes/{id}/usage", In: Usage{}, Out: Sandbox{}, Status: http.StatusOK},
 		{Name: "RotateToken", Doc: "gives a sandbox a new token; the old one works for a minute longer", Method: http.MethodPost, Path: "/v1/sandboxes/{id}/token", Out: CreatedSandbox{}, Status: http.StatusOK},
 	}
 }

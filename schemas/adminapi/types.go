@@ -64,6 +64,23 @@ func (c CreatedSandbox) ProxyURL() string {
 	return "http://" + c.ID + ":" + c.Token + "@" + c.Proxy
 }
 
+// Usage is what a sandbox's supervisor reports: what it uses now, and what was
+// decided about files and commands since its last report.
+type Usage struct {
+	CPUCores    float64       `json:"cpu_cores"`
+	MemoryBytes int64         `json:"memory_bytes"`
+	Actions     []ActionCount `json:"actions,omitempty"`
+}
+
+// ActionCount counts decisions of one kind that ended alike.
+type ActionCount struct {
+	Kind  schemas.Kind `json:"kind"` // file or exec
+	Allow bool         `json:"allow"`
+	Code  schemas.Code `json:"code"`
+	Mode  schemas.Mode `json:"mode"`
+	Count int          `json:"count"`
+}
+
 // SetPolicy binds a sandbox to another policy.
 type SetPolicy struct {
 	Policy string `json:"policy"`
