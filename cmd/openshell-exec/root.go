@@ -16,9 +16,6 @@ type options struct {
 	bundle   string
 	name     string
 	keys     []string
-	unsigned bool
-	gateway  string
-	token    string
 	auditDir string
 	id       string
 	agent    string
@@ -33,7 +30,7 @@ type options struct {
 
 func newRoot(o *options) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "openshell-exec (--policy FILE[:NAME] | --bundle FILE | --gateway URL) -- COMMAND [ARG...]",
+		Use:   "openshell-exec (--policy FILE[:NAME] | --bundle FILE) -- COMMAND [ARG...]",
 		Short: "Run a command whose files and programs a policy decides",
 		Long: `Run a command whose files and programs a policy decides.
 
@@ -70,9 +67,6 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.StringVar(&o.bundle, "bundle", "", "compiled policies in a `FILE`")
 	f.StringVar(&o.name, "policy-name", "", "`NAME` of the policy in a bundle that holds several")
 	f.StringArrayVar(&o.keys, "key", nil, "`FILE` of a public key that the bundle must be signed with; may be repeated")
-	f.BoolVar(&o.unsigned, "insecure-unsigned", false, "take a bundle from the gateway that is not signed")
-	f.StringVar(&o.gateway, "gateway", "", "`URL` of a gateway's admin listener that bundles are taken from and records sent to")
-	f.StringVar(&o.token, "token-file", "", "`FILE` with the bearer token for the gateway")
 	f.StringVar(&o.auditDir, "audit", "", "`DIR` of the audit log; without it decisions are not recorded")
 	f.StringVar(&o.id, "id", "", "the sandbox's `ID` in records (default: made up)")
 	f.StringVar(&o.agent, "agent", "", "`NAME` of the agent in records")

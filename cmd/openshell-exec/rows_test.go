@@ -38,7 +38,6 @@ var elsewhere = map[string]string{
 	"X17": "sandboxctl/shim/filter TestArguments: mount is refused",
 	"X20": "an allowed interpreter runs any code; the threat model says so",
 	"N01": "the local runtime's network",
-	"N04": "open: connect to a path is judged as a write; no test with a socket yet",
 	"N06": "open: noted at connect; no test yet",
 	"N07": "the gateway's",
 	"N09": "the supervisor has no socket that the sandbox can name",

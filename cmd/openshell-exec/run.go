@@ -40,10 +40,9 @@ func run(ctx context.Context, o *options, args []string) error {
 	if err != nil {
 		return err
 	}
-	config, plan := shim.Prepare(shim.Request{
+	config, _ := shim.Prepare(shim.Request{
 		Policy: policy, Ceiling: ceiling(src.engine.Current()), Home: o.home, Level: level, Hot: o.hot,
 	})
-	_ = plan
 	env, dropped := shim.Scrub(os.Environ())
 	if len(dropped) > 0 {
 		fmt.Fprintf(os.Stderr, "note: %s not passed on: set inside, it changes what programs run\n", strings.Join(dropped, ", "))
@@ -134,14 +133,8 @@ func reload(src *source, s *bare.Sandbox) {
 }
 
 func (o *options) check() error {
-	given := 0
-	for _, s := range []string{o.policy, o.bundle, o.gateway} {
-		if s != "" {
-			given++
-		}
-	}
-	if given != 1 {
-		return cli.WithHint(errors.New("exactly one of --policy, --bundle and --gateway is needed"), "openshell-exec --policy github-readonly -- bash")
+	if (o.policy == "") == (o.bundle == "") {
+		return cli.WithHint(errors.New("one of --policy and --bundle is needed"), "openshell-exec --policy github-readonly -- bash")
 	}
 	if o.id == "" {
 		o.id = newID()
