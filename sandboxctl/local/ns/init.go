@@ -153,6 +153,12 @@ func (i *initProcess) listenMore(want []Listener) {
 // spawns nothing before it is confined.
 func (i *initProcess) spawner() {
 	runtime.LockOSThread() // for ever
+	if unix.Gettid() == os.Getpid() {
+		// The first thread stands for the process to whoever would signal or trace
+		// it, so it stays outside of the domain. It is held here.
+		go i.spawner()
+		select {}
+	}
 	confined := false
 	for req := range i.requests {
 		switch {
