@@ -35,7 +35,7 @@ func Main(confine Confine) int {
 		return 125
 	}
 	i := &initProcess{wire: w, confine: confine, requests: make(chan request1)}
-	if err := i.run(); err != nil && !errors.Is(err, io.EOF) {
+	if err := i.run(); !errors.Is(err, io.EOF) {
 		_ = w.Send(message{Failed: err.Error()}) // the supervisor may be gone
 		return 125
 	}
