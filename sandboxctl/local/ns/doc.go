@@ -6,6 +6,8 @@
 // The supervisor starts Main in a new process (Start); it becomes the sandbox's
 // process 1, builds the root, and then spawns commands as it is told over a
 // socket that only the two of them hold. Nothing in the sandbox can reach the
-// socket: process 1 is not dumpable, and the filter of the exec shim forbids
-// ptrace and pidfd_getfd.
+// socket: process 1 is outside of the commands' Landlock domain, which keeps them
+// from looking into it or signalling it, and the filter of the exec shim forbids
+// ptrace and pidfd_getfd. Its memory has to be readable for the supervisor, which
+// is an ordinary process: a command that was forked and not yet executed shares it.
 package ns
