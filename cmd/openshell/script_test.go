@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,6 +17,9 @@ var update = flag.Bool("update", false, "write expected outputs again")
 func TestMain(m *testing.M) {
 	if status, is := insideSandbox(); is {
 		os.Exit(status)
+	}
+	if filepath.Base(os.Args[0]) == "openshell" && len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+		main() // started by TestOrdinaryUser, or by what that started
 	}
 	testscript.Main(m, map[string]func(){"openshell": main})
 }
