@@ -102,7 +102,7 @@ type Limits struct {
 	RequestsPerSecond     int           `yaml:"requests_per_second"`    // per sandbox; 0: any
 	RequestBurst          int           `yaml:"request_burst"`          // at once; 0: as many as in a second
 	BytesPerSecond        int           `yaml:"bytes_per_second"`       // bodies and tunnels, both ways, per sandbox; 0: any
-	RequestsAtOnce        int           `yaml:"requests_at_once"`       // worked on before sandboxes take turns; 0: 4 a processor
+	RequestsAtOnce        int           `yaml:"requests_at_once"`       // worked on before sandboxes take turns; 0: 2 a processor
 	NewNamesPerMinute     int           `yaml:"new_names_per_minute"`   // leaves for unlisted hosts, per sandbox
 	HeaderBytes           int           `yaml:"header_bytes"`
 	HeaderTimeout         time.Duration `yaml:"header_timeout"`

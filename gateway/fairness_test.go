@@ -21,9 +21,9 @@ func BenchmarkFairness(b *testing.B) {
 	for b.Loop() {
 		alone := p99(b, modest[0], 1000)
 		var mine, theirs atomic.Int64
-		stop := load(greedy, &theirs)
+		stop := load(b, greedy, &theirs)
 		busy := p99(b, modest[0], 1000)
-		stopModest := load(modest[1:], &mine)
+		stopModest := load(b, modest[1:], &mine)
 		mine.Store(0)
 		theirs.Store(0)
 		time.Sleep(2 * time.Second)
@@ -38,12 +38,16 @@ func BenchmarkFairness(b *testing.B) {
 }
 
 // load has clients ask without pause until the returned function is called.
-func load(clients []*benchClient, n *atomic.Int64) (stop func()) {
+func load(b *testing.B, clients []*benchClient, n *atomic.Int64) (stop func()) {
 	var done atomic.Bool
 	var wg sync.WaitGroup
 	for _, c := range clients {
 		wg.Go(func() {
-			for !done.Load() && c.do() == nil {
+			for !done.Load() {
+				if err := c.do(); err != nil {
+					b.Error(err)
+					return
+				}
 				n.Add(1)
 			}
 		})

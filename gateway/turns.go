@@ -28,8 +28,9 @@ type turns struct {
 // queue is one sandbox's.
 type queue struct {
 	id      string
-	under   int     // way
-	begun   []*turn // under way, the oldest first; ended ones stay until they are the oldest
+	under   int       // way
+	idle    time.Time // since when nothing is under way or waiting
+	begun   []*turn   // under way, the oldest first; ended ones stay until they are the oldest
 	waiting []*turn
 }
 
@@ -49,8 +50,12 @@ func (l *Limits) requestsAtOnce() int {
 	if l.RequestsAtOnce > 0 {
 		return l.RequestsAtOnce
 	}
-	return 4 * runtime.GOMAXPROCS(0)
+	return 2 * runtime.GOMAXPROCS(0)
 }
+
+// staysFor is how long a sandbox that asks one thing after the other keeps its
+// share between two: without it everybody else would be let in at each pause.
+const staysFor = 100 * time.Millisecond
 
 func newTurns(limit int) *turns {
 	return &turns{limit: limit, queues: map[string]*queue{}}
@@ -64,7 +69,9 @@ func (t *turns) take(id string) *turn {
 	if q == nil {
 		q = &queue{id: id}
 		t.queues[id] = q
-		t.active++
+		if t.active++; t.active > 1 {
+			t.watch()
+		}
 	}
 	n := &turn{q: q}
 	if len(q.waiting) == 0 && t.admits(q) {
@@ -77,13 +84,18 @@ func (t *turns) take(id string) *turn {
 	if len(q.waiting) == 1 {
 		t.ring = append(t.ring, q)
 	}
+	t.watch()
+	t.mu.Unlock()
+	<-n.ready
+	return n
+}
+
+// watch sweeps as long as turns matter. The caller holds the lock.
+func (t *turns) watch() {
 	if !t.sweeping {
 		t.sweeping = true
 		go t.sweep()
 	}
-	t.mu.Unlock()
-	<-n.ready
-	return n
 }
 
 // admits tells whether a sandbox may have one more under way. The caller holds
@@ -124,8 +136,7 @@ func (t *turns) end(n *turn) {
 		q.begun = q.begun[1:]
 	}
 	if q.under == 0 && len(q.waiting) == 0 {
-		delete(t.queues, q.id)
-		t.active--
+		q.idle = time.Now()
 	}
 }
 
@@ -151,7 +162,8 @@ func (t *turns) next() {
 	}
 }
 
-// sweep ends turns that have lasted, as long as somebody waits.
+// sweep ends turns that have lasted and forgets sandboxes that ask no more, as
+// long as there are several or somebody waits.
 func (t *turns) sweep() {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -161,9 +173,13 @@ func (t *turns) sweep() {
 			for len(q.begun) > 0 && now.Sub(q.begun[0].since) > turnLasts {
 				t.end(q.begun[0])
 			}
+			if q.under == 0 && len(q.waiting) == 0 && now.Sub(q.idle) > staysFor {
+				delete(t.queues, q.id)
+				t.active--
+			}
 		}
 		t.next()
-		if len(t.ring) == 0 {
+		if len(t.ring) == 0 && t.active <= 1 {
 			t.sweeping = false
 			t.mu.Unlock()
 			return
