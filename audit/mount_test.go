@@ -201,7 +201,7 @@ func TestLostDisk(t *testing.T) {
 		n := len(acked)
 		loseDisk(t, root, m.dir, acked, round)
 		unmount(t, root)
-		mount(t, "-o", "loop", image, root)
+		mountAgain(t, image, root)
 		l, err := audit.Open(m.dir, audit.Options{SegmentBytes: 64 << 10})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -216,6 +216,28 @@ func TestLostDisk(t *testing.T) {
 		if len(acked) == n {
 			t.Errorf("round %d: nothing was acknowledged", round)
 		}
+	}
+}
+
+// mountAgain mounts a disk that was lost. As long as another mount namespace still
+// holds the old mount, such as that of a sandbox that is just being built, this
+// would be the one that was shut down.
+func mountAgain(t *testing.T, image, root string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		mount(t, "-o", "loop", image, root)
+		probe := filepath.Join(root, "probe")
+		err := os.WriteFile(probe, nil, 0o600)
+		if err == nil {
+			err = os.Remove(probe)
+		}
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+		unmount(t, root)
 	}
 }
 
