@@ -3,6 +3,7 @@ package audit
 import (
 	"net"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,7 +144,8 @@ func execAction(e *schemas.ExecInput) string {
 		}
 		parts = append(parts, strings.Join(words, " "))
 	}
-	return "EXEC " + strings.Join(parts, " | ")
+	// A process that forked stands in the list twice.
+	return "EXEC " + strings.Join(slices.Compact(parts), " | ")
 }
 
 // quoteWord quotes an argument that a shell would split or expand.

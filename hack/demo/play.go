@@ -133,6 +133,7 @@ func epilogue(ctx context.Context, w *world, r *report, acts []act, sessions map
 		if err != nil {
 			return err
 		}
+		lines = withoutTimes(lines)
 		if len(lines) != expected[agent] || len(lines) == 0 {
 			return fmt.Errorf("%s: %d decisions in the log, want %d", agent, len(lines), expected[agent])
 		}
