@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -127,19 +126,11 @@ func (o *serveOptions) logger() (*slog.Logger, error) {
 	opts := &slog.HandlerOptions{Level: o.logLevel}
 	switch o.logFormat {
 	case "text":
-		return ownLog(slog.NewTextHandler(o.stderr, opts)), nil
+		return wiring.OwnLog(slog.NewTextHandler(o.stderr, opts)), nil
 	case "json":
-		return ownLog(slog.NewJSONHandler(o.stderr, opts)), nil
+		return wiring.OwnLog(slog.NewJSONHandler(o.stderr, opts)), nil
 	}
 	return nil, fmt.Errorf("--log-format is %q, not text or json", o.logFormat)
-}
-
-// ownLog also takes what net/http prints through the log package by itself: there
-// it quotes what upstreams send.
-func ownLog(h slog.Handler) *slog.Logger {
-	log.SetFlags(0)
-	log.SetOutput(slog.NewLogLogger(h, slog.LevelDebug).Writer())
-	return slog.New(h)
 }
 
 func serve(ctx context.Context, cmd *cobra.Command, o *serveOptions) error {

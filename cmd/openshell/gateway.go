@@ -79,7 +79,7 @@ func start(ctx context.Context, o *startOptions) error {
 	case o.embedded && cfg.Listen.Proxy == gateway.DefaultConfig().Listen.Proxy:
 		cfg.Listen.Proxy = "127.0.0.1:0"
 	}
-	log := slog.New(slog.NewTextHandler(o.stderr, nil))
+	log := wiring.OwnLog(slog.NewTextHandler(o.stderr, nil))
 	err = wiring.Serve(ctx, cfg, wiring.Options{Log: log, UntilIdle: time.Duration(o.untilIdle)})
 	var broken *wiring.CompileError
 	if errors.As(err, &broken) {

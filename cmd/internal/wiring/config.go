@@ -40,7 +40,10 @@ func LoadConfig(file, stateDir string) (gateway.Config, error) {
 
 // anchor makes the paths of a configuration file relative to its folder.
 func anchor(cfg *gateway.Config, dir string) {
-	paths := []*string{&cfg.StateDir, &cfg.CA.Dir, &cfg.CA.Cert, &cfg.CA.Key, &cfg.Audit.Path, &cfg.Audit.CheckpointFile, &cfg.UpstreamRoots}
+	paths := []*string{
+		&cfg.StateDir, &cfg.CA.Dir, &cfg.CA.Cert, &cfg.CA.Key, &cfg.Audit.Path, &cfg.Audit.CheckpointFile, &cfg.UpstreamRoots,
+		&cfg.UpstreamProxy.CredentialsFile, &cfg.Admin.TLS.Cert, &cfg.Admin.TLS.Key, &cfg.Admin.TLS.ClientCA,
+	}
 	paths = append(paths, cfg.Bundle.Files()...)
 	for i := range cfg.Audit.Sinks {
 		s := &cfg.Audit.Sinks[i]
