@@ -129,7 +129,7 @@ func TestUsageIsShownInMetrics(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	if strings.Contains(text, "} 9") {
+	if strings.Contains(text, `kind="network"} 9`) {
 		t.Error("a supervisor counted requests")
 	}
 	if _, err := w.admin().End(ctx, w.box.ID, "", nil); err != nil {

@@ -209,9 +209,6 @@ func TestSlowHeaderBlockOfHTTP2(t *testing.T) {
 // TestHTTP2InClear is what gRPC without TLS does: CONNECT, then HTTP/2 at once.
 func TestHTTP2InClear(t *testing.T) {
 	w := newWorld(t)
-	w.plain.Config.Protocols = new(http.Protocols)
-	w.plain.Config.Protocols.SetUnencryptedHTTP2(true)
-	w.plain.Config.Protocols.SetHTTP1(true)
 	w.load(w.policies.change("plain", func(r *testRule) { r.more = "methods: [GET, POST]" }))
 	w.plain.handle(func(rw http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

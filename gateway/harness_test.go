@@ -115,6 +115,9 @@ func newOrigin(tb testing.TB, cert *tls.Certificate) *origin {
 	if cert != nil {
 		o.StartTLS()
 	} else {
+		o.Config.Protocols = new(http.Protocols)
+		o.Config.Protocols.SetUnencryptedHTTP2(true)
+		o.Config.Protocols.SetHTTP1(true)
 		o.Start()
 	}
 	tb.Cleanup(o.Close)
