@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/sandboxctl/local"
 )
@@ -62,7 +63,7 @@ func showChanges(o *local.Overlay, w io.Writer) error {
 		return err
 	}
 	for _, c := range changes {
-		if _, err := fmt.Fprintf(w, "%s %s\n", c.Kind, c.Path); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s\n", c.Kind, audit.Printable(c.Path)); err != nil {
 			return err
 		}
 	}
