@@ -122,6 +122,27 @@ func TestCheckpointsAreSentElsewhere(t *testing.T) {
 	}
 }
 
+// A copy is made as soon as a log is opened: the file may be new.
+func TestCheckpointIsCopiedAtOnce(t *testing.T) {
+	dir, file := filepath.Join(t.TempDir(), "log"), filepath.Join(t.TempDir(), "copy")
+	for _, fresh := range []bool{true, false} {
+		l := openLog(t, dir, audit.Options{CheckpointFile: file})
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		own, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != string(own) {
+			t.Errorf("fresh %v: got %q, %v, want %q", fresh, got, err, own)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestFollowAcrossSegments follows a log whose segments are closed and compressed
 // meanwhile.
 func TestFollowAcrossSegments(t *testing.T) {

@@ -37,7 +37,8 @@ type committer struct {
 	pending []fullTile
 	partial []tile // written for the last checkpoint
 
-	signed   uint64    // size of the last checkpoint
+	newest   []byte    // the last checkpoint
+	signed   uint64    // its size
 	signAt   time.Time // when the next is due; zero there is no news
 	unsigned time.Time // since when signing fails; zero it does not
 	lost     error     // what Close has to say
@@ -333,7 +334,7 @@ func (c *committer) checkpoint() error {
 	if err != nil {
 		return fmt.Errorf("sign checkpoint: %w", err)
 	}
-	c.signed, c.signAt = cp.Size, time.Time{}
+	c.newest, c.signed, c.signAt = text, cp.Size, time.Time{}
 	c.l.copy.put(text)
 	c.removePartial(partial)
 	return nil

@@ -66,6 +66,7 @@ func Open(dir string, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("audit log %s: %w", dir, err)
 	}
 	l.copy.start(l)
+	l.copy.put(l.com.newest)
 	l.seals.start(l)
 	go l.commits()
 	return l, nil

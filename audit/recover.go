@@ -116,7 +116,7 @@ func (r *recovery) signedBy(text []byte) error {
 		return fmt.Errorf("%s: %w", checkpointFile, err)
 	}
 	r.checks = append(r.checks, sizeCheck{cp.Size, cp.Root, "its last checkpoint"})
-	r.l.com.signed = cp.Size
+	r.l.com.newest, r.l.com.signed = text, cp.Size
 	return r.copied()
 }
 
