@@ -53,6 +53,11 @@ func newMetrics() *metrics {
 		refusedConns:    counter("openshell_proxy_refused_connections_total", "Connections closed because there were too many."),
 		panics:          counter("openshell_panics_total", "Requests that failed inside the gateway."),
 	}
+	// A counter that begins at its first event has no increase that a rule could
+	// see.
+	for _, result := range []string{"loaded", "refused", "not_kept"} {
+		m.reloads.WithLabelValues(result)
+	}
 	for _, a := range tables.Agents() {
 		m.agents[a.Name] = true
 	}
