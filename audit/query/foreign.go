@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,6 +37,10 @@ func Convert(raw []byte, seq uint64) (line []byte, ok bool, err error) {
 		return nil, false, err
 	}
 	if len(fields.Type) > 0 && len(fields.Timestamp) > 0 {
+		// ParseFields skips what it does not look for; a file may come from anywhere.
+		if !json.Valid(raw) {
+			return nil, false, errors.New("not JSON")
+		}
 		return raw, true, nil
 	}
 	if len(fields.DecisionID) == 0 {
