@@ -39,8 +39,7 @@ func canonicalPath(raw string) (forward string, readings []string, err *Error) {
 		c.WriteByte('/')
 		c.WriteString(s.compare)
 	}
-	readings, err = pathReadings(c.String())
-	return f.String(), readings, err
+	return f.String(), pathReadings(c.String()), nil
 }
 
 // plainPath recognises paths that are canonical already and have one reading.
@@ -200,16 +199,20 @@ func overlong(s string) bool {
 	return false
 }
 
-// checkSegment refuses dot segments that only show after decoding, and encoded
-// slashes beside which origins would read different paths.
+// checkSegment refuses dot segments that only show after decoding or once their
+// parameters are dropped ("..;x"), and encoded slashes beside which origins would
+// read different paths.
 func checkSegment(raw, compare string, last bool) *Error {
 	slashed := strings.Contains(compare, "%2F")
 	for part, more := compare, true; more; {
 		var one string
 		one, part, more = strings.Cut(part, "%2F")
 		name, _, params := strings.Cut(one, ";")
+		dots := name == "." || name == ".."
 		switch {
-		case (name == "." || name == "..") && (slashed || !strings.HasPrefix(raw, name)):
+		case dots && params:
+			return refuse("the path hides a dot segment by parameters")
+		case dots && (slashed || !strings.HasPrefix(raw, name)):
 			return refuse("the path hides a dot segment by encoding")
 		case slashed && one == "" && (more || !last):
 			return refuse("the path holds an encoded slash beside a slash")
