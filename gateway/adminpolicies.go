@@ -123,7 +123,7 @@ func (g *Gateway) decideDry(w http.ResponseWriter, r *http.Request) {
 	}
 	question := schemas.DecisionInput{Policy: in.Policy}
 	if in.Sandbox != "" {
-		s, err := g.registry.Find(in.Sandbox)
+		s, err := g.people.find(in.Sandbox)
 		if err != nil {
 			adminError(w, err)
 			return

@@ -15,11 +15,11 @@ const tokenGrace = time.Minute
 
 func (g *Gateway) listSandboxes(w http.ResponseWriter, r *http.Request) {
 	all, _ := strconv.ParseBool(r.URL.Query().Get("all"))
-	adminAnswer(w, http.StatusOK, adminapi.SandboxList{Sandboxes: g.registry.List(all)})
+	adminAnswer(w, http.StatusOK, adminapi.SandboxList{Sandboxes: g.people.list(all)})
 }
 
 func (g *Gateway) getSandbox(w http.ResponseWriter, r *http.Request) {
-	s, err := g.registry.Find(r.PathValue("id"))
+	s, err := g.people.find(r.PathValue("id"))
 	if err != nil {
 		adminError(w, err)
 		return
@@ -148,7 +148,7 @@ func (g *Gateway) setPolicy(w http.ResponseWriter, r *http.Request) {
 		Sandbox: before.ID, From: before.Policy, To: in.Policy, Changed: before.Policy != in.Policy,
 		Enforced: 1, Gateways: 1,
 	}
-	g.held.decideAgain(g.engine.Current())
+	g.SandboxChanged()
 	if g.deps.Compare != nil && out.Changed {
 		if out.Changes, err = g.deps.Compare(r.Context(), out.From, out.To); err != nil {
 			g.log.Warn("policies not compared", "from", out.From, "to", out.To, "error", err)
@@ -183,7 +183,7 @@ func (g *Gateway) rotateToken(w http.ResponseWriter, r *http.Request) {
 // boundTo lists the running sandboxes of any of the policies.
 func (g *Gateway) boundTo(policies ...string) []string {
 	ids := []string{}
-	for _, s := range g.registry.List(false) {
+	for _, s := range g.people.list(false) {
 		if slices.ContainsFunc(append([]string{s.Policy}, s.With...), func(p string) bool { return slices.Contains(policies, p) }) {
 			ids = append(ids, s.ID)
 		}

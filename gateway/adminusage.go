@@ -14,7 +14,7 @@ func (g *Gateway) takeUsage(w http.ResponseWriter, r *http.Request) {
 	if !adminBody(w, r, &in) {
 		return
 	}
-	box, err := g.registry.Find(r.PathValue("id"))
+	box, err := g.people.find(r.PathValue("id"))
 	if err != nil {
 		adminError(w, err)
 		return

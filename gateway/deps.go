@@ -49,6 +49,8 @@ type Deps struct {
 
 	Peers   Peers   // who opened a connection; nil: nobody knows
 	Sources Sources // whose an address is; nil: nobody knows
+	// Identities are sandboxes besides those of the admin API. Nil: there are none.
+	Identities Identities
 
 	Engine Engine       // nil: OPA
 	Audit  Recorder     // nil: the file that Config names

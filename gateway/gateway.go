@@ -38,6 +38,9 @@ type Gateway struct {
 	received  *receive.Handler
 	stopSinks func() // nil: there are none
 	registry  *sandboxes.Registry
+	people    *population // all sandboxes
+	// policyChange tells that a sandbox may be under another policy.
+	policyChange signal
 	health    health
 	metrics   *metrics
 
@@ -111,6 +114,7 @@ func (g *Gateway) openState() (err error) {
 	if g.registry, err = sandboxes.Open(g.cfg.StateDir); err != nil {
 		return err
 	}
+	g.people = &population{registry: g.registry, others: g.deps.Identities, sources: g.deps.Sources}
 	if g.adminToken, err = loadToken(g.cfg.AdminTokenFile()); err != nil {
 		return err
 	}

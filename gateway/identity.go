@@ -44,31 +44,37 @@ func (g *Gateway) identify(cc *clientConn, r *http.Request) (adminapi.Sandbox, s
 func (g *Gateway) evidenceOf(cc *clientConn) *evidence {
 	e := &evidence{g: g}
 	if cc.socket != "" {
-		s, ok := g.registry.Running(cc.socket)
+		s, ok := g.people.running(cc.socket)
 		e.add(bySocket, s, ok)
 	}
-	if id, ok := g.sourceOf(cc); ok {
-		s, running := g.registry.Running(id)
-		e.add(bySource, s, running)
+	if ap, err := netip.ParseAddrPort(cc.RemoteAddr().String()); err == nil {
+		if s, running, known := g.people.at(ap.Addr().Unmap().WithZone("")); known {
+			e.add(bySource, s, running)
+		}
 	}
 	return e
 }
 
-func (g *Gateway) sourceOf(cc *clientConn) (string, bool) {
-	if g.deps.Sources == nil {
-		return "", false
+// token adds credentials; ok tells whether they could be read. Without an id they
+// are none: only a bearer token stands alone.
+func (e *evidence) token(id, token string, ok bool) {
+	if !ok || id == "" {
+		e.add(byToken, adminapi.Sandbox{}, false)
+		return
 	}
-	ap, err := netip.ParseAddrPort(cc.RemoteAddr().String())
-	if err != nil {
-		return "", false
-	}
-	return g.deps.Sources.Sandbox(ap.Addr().Unmap().WithZone(""))
+	s, known := e.g.people.authenticate(id, token)
+	e.add(byToken, s, known)
 }
 
-// token adds credentials; ok tells whether they could be read.
-func (e *evidence) token(id, token string, ok bool) {
-	s, known := e.g.registry.Authenticate(id, token)
-	e.add(byToken, s, ok && known)
+// bearer adds what an Authorization field holds (RFC 6750, section 2.1).
+func (e *evidence) bearer(fields []string) {
+	scheme, token, ok := strings.Cut(fields[0], " ")
+	if len(fields) != 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		e.add(byToken, adminapi.Sandbox{}, false)
+		return
+	}
+	s, known := e.g.people.authenticate("", token)
+	e.add(byToken, s, known)
 }
 
 func (e *evidence) add(kind evidenceKind, s adminapi.Sandbox, ok bool) {
@@ -136,9 +142,9 @@ func (g *Gateway) owner(cc *clientConn) adminapi.Sandbox {
 	if id == "" {
 		id = cc.socket
 	}
-	s, _ := g.registry.Find(id)
 	if id == "" {
 		return adminapi.Sandbox{}
 	}
+	s, _ := g.people.find(id)
 	return s
 }

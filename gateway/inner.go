@@ -74,7 +74,7 @@ func (g *Gateway) serveInner(w http.ResponseWriter, r *http.Request) {
 	}
 	ex := g.newExchange(w, r, t)
 	ex.dest, ex.peer = t.dest, t.peer
-	box, ok := g.registry.Running(t.box.ID)
+	box, ok := g.people.running(t.box.ID)
 	if ex.box = box; !ok {
 		ex.box = t.box
 	}

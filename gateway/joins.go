@@ -23,7 +23,7 @@ func (g *Gateway) joins() [][]string {
 			all = append(all, append([]string{policy}, with...))
 		}
 	}
-	for _, s := range g.registry.List(false) {
+	for _, s := range g.people.list(false) {
 		add(s.Policy, s.With)
 	}
 	if p := g.pending.Load(); p != nil {

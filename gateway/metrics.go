@@ -74,7 +74,7 @@ func (m *metrics) gauges(g *Gateway) {
 	gauge := func(name, help string, value func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
-	gauge("openshell_sandboxes_active", "Sandboxes that run.", func() float64 { return float64(len(g.registry.List(false))) })
+	gauge("openshell_sandboxes_active", "Sandboxes that run.", func() float64 { return float64(len(g.people.list(false))) })
 	gauge("openshell_proxy_connections", "Connections of sandboxes, tunnels included.", func() float64 { return float64(g.conns.count()) })
 	gauge("openshell_policy_generation", "Number of the generation in force.", func() float64 { return float64(g.engine.Current().Number()) })
 	gauge("openshell_policy_generation_age_seconds", "Age of the generation in force.", g.health.age)

@@ -32,7 +32,7 @@ func (t *tunnel) splice(h hello.Hello) {
 		return
 	}
 	ex := &exchange{g: t.g, r: connectRequest, id: newID(), start: time.Now(), gen: t.g.engine.Current(), dest: t.dest, tunnel: t, box: t.box, peer: t.peer}
-	if s, ok := t.g.registry.Running(t.box.ID); ok {
+	if s, ok := t.g.people.running(t.box.ID); ok {
 		ex.box = s
 	}
 	if err := ex.decideConnect(); err != nil || !ex.decision.Passes() {
@@ -100,7 +100,7 @@ func (ex *exchange) hold(closeConn func()) (release func()) {
 // stillPasses decides a connection that is being held again, by a later
 // generation and the policy the sandbox is bound to by then.
 func (ex *exchange) stillPasses(gen Generation) bool {
-	box, ok := ex.g.registry.Running(ex.box.ID)
+	box, ok := ex.g.people.running(ex.box.ID)
 	if !ok {
 		return false
 	}

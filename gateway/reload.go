@@ -33,6 +33,7 @@ func (g *Gateway) Reload(ctx context.Context) (changed bool, err error) {
 	}
 	g.upstreams.retire()
 	g.held.decideAgain(gen)
+	g.policyChange.tell()
 	g.log.Info("policies in force", "generation", gen.Number(), "revision", gen.Revision(), "policies", len(gen.Policies()))
 	return true, nil
 }

@@ -89,12 +89,26 @@ func (r *Registry) newID() string {
 }
 
 // Authenticate returns the running sandbox with this id, with or without "sb-",
-// whose token this is. The time it takes does not tell whether the id exists.
+// whose token this is. The time it takes does not tell whether the id exists. With
+// the id "" it is whichever sandbox has the token.
 func (r *Registry) Authenticate(id, token string) (adminapi.Sandbox, bool) {
 	hash := sha256.Sum256([]byte(token))
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	e := r.byID["sb-"+strings.TrimPrefix(id, "sb-")]
+	if id != "" {
+		return r.proves(r.byID["sb-"+strings.TrimPrefix(id, "sb-")], hash)
+	}
+	for _, e := range r.byID {
+		if s, ok := r.proves(e, hash); ok {
+			return s, true
+		}
+	}
+	return adminapi.Sandbox{}, false
+}
+
+// proves tells whether the hash is that of the running sandbox's token, or of the
+// one before while that still works. The entry may be nil.
+func (r *Registry) proves(e *entry, hash [sha256.Size]byte) (adminapi.Sandbox, bool) {
 	var none [sha256.Size]byte
 	want, old := none[:], none[:]
 	if e != nil {
