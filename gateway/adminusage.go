@@ -32,18 +32,36 @@ func (m *metrics) used(box adminapi.Sandbox, u adminapi.Usage) {
 	m.cpu.WithLabelValues(box.ID).Set(u.CPUCores)
 	m.memory.WithLabelValues(box.ID).Set(float64(u.MemoryBytes))
 	for _, a := range u.Actions {
-		if a.Kind != schemas.KindFile && a.Kind != schemas.KindExec || a.Count <= 0 {
-			continue
+		m.acted(box, a)
+	}
+}
+
+// acted counts what a sandbox's shim decided.
+func (m *metrics) acted(box adminapi.Sandbox, a adminapi.ActionCount) {
+	if a.Kind != schemas.KindFile && a.Kind != schemas.KindExec || a.Count <= 0 {
+		return
+	}
+	verdict := "allowed"
+	if !a.Allow {
+		verdict = "denied"
+		if a.Mode == schemas.ModeAudit {
+			verdict = "audited"
 		}
-		verdict := "allowed"
-		if !a.Allow {
-			verdict = "denied"
-			if a.Mode == schemas.ModeAudit {
-				verdict = "audited"
-			}
-			m.violations.WithLabelValues(box.Policy, string(a.Kind), string(knownCode(a.Code)), string(a.Mode)).Add(float64(a.Count))
-		}
-		m.actions.WithLabelValues(string(a.Kind), verdict, m.knownAgent(box.Agent)).Add(float64(a.Count))
+		m.violations.WithLabelValues(box.Policy, string(a.Kind), string(knownCode(a.Code)), string(a.Mode)).Add(float64(a.Count))
+	}
+	m.actions.WithLabelValues(string(a.Kind), verdict, m.knownAgent(box.Agent)).Add(float64(a.Count))
+}
+
+// reported counts what a shim sent.
+func (m *metrics) reported(box adminapi.Sandbox, records []*schemas.Record) {
+	counts := map[adminapi.ActionCount]int{}
+	for _, r := range records {
+		d := r.Result
+		counts[adminapi.ActionCount{Kind: r.Input.Kind, Allow: d.Allow, Code: d.Code, Mode: d.Mode}]++
+	}
+	for a, n := range counts {
+		a.Count = n
+		m.acted(box, a)
 	}
 }
 

@@ -75,6 +75,8 @@ func (ex *exchange) denialHeader(status int) http.Header {
 	switch status {
 	case http.StatusProxyAuthRequired:
 		h.Set("Proxy-Authenticate", `Basic realm="openshell"`)
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="openshell"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
 	case http.StatusMethodNotAllowed:

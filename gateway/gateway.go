@@ -41,8 +41,8 @@ type Gateway struct {
 	people    *population // all sandboxes
 	// policyChange tells that a sandbox may be under another policy.
 	policyChange signal
-	health    health
-	metrics   *metrics
+	health       health
+	metrics      *metrics
 
 	authority *ca.Authority
 	leaves    *ca.Leaves
@@ -63,6 +63,8 @@ type Gateway struct {
 	held      holds
 	tunnels   sync.WaitGroup
 	base      context.Context // ends when draining ends
+	accepting context.Context // ends when draining begins
+	leave     context.CancelFunc
 	stop      context.CancelFunc
 	work      context.Context // of dials and handshakes, which end before
 	endWork   context.CancelFunc
@@ -75,6 +77,7 @@ type Gateway struct {
 	reloading        sync.Mutex
 	draining         atomic.Bool
 	bundles          serve.Bundles
+	portions         portions
 	joining          sync.Mutex
 	pending          atomic.Pointer[[]string] // a policy about to be bound, and those beside it
 }
@@ -94,6 +97,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g.base, g.stop = context.WithCancel(context.Background())
 	g.work, g.endWork = context.WithCancel(g.base)
+	g.accepting, g.leave = context.WithCancel(g.base)
 	for _, step := range []func() error{g.openState, g.openTLS, g.openUpstream, g.openServers} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, g.close())
@@ -240,6 +244,7 @@ func (g *Gateway) rotate(ctx context.Context) {
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
 	time.Sleep(g.cfg.Limits.DrainDelay)
+	g.leave()
 	g.closeListeners()
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.Limits.DrainTimeout)
 	defer cancel()

@@ -47,6 +47,10 @@ func (g *Gateway) serveOuter(w http.ResponseWriter, r *http.Request) {
 		ex.refuseFault(fault)
 		return
 	}
+	if isSandboxAPI(r) {
+		g.serveSandboxAPI(ex, cc)
+		return
+	}
 	box, code := g.identify(cc, r)
 	ex.box = box
 	if code == "" {

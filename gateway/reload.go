@@ -57,6 +57,7 @@ func (g *Gateway) load(ctx context.Context) (Generation, error) {
 		return nil, fmt.Errorf("load policies: %w", err)
 	}
 	g.bundles.Set(BundleName, bundle)
+	g.portions.set(bundle)
 	return gen, nil
 }
 

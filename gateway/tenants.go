@@ -23,6 +23,7 @@ type tenant struct {
 	requests   *rate.Limiter
 	bytes      *rate.Limiter
 	handshakes chan struct{} // room for those at once
+	api        *apiQuota
 }
 
 func newTenants(l Limits) *tenants { return &tenants{limits: l, byID: map[string]*tenant{}} }
@@ -37,6 +38,7 @@ func (t *tenants) of(id string) *tenant {
 			requests:   limiter(t.limits.RequestsPerSecond, cmp.Or(t.limits.RequestBurst, t.limits.RequestsPerSecond)),
 			bytes:      limiter(t.limits.BytesPerSecond, byteBurst(t.limits.BytesPerSecond)),
 			handshakes: make(chan struct{}, t.limits.HandshakesPerSandbox),
+			api:        newAPIQuota(),
 		}
 		t.byID[id] = n
 	}

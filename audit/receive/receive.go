@@ -241,6 +241,10 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$`)
 // keep writes the records to their sender's log, and waits once for all of one
 // log: what is appended last is written last.
 func (h *Handler) keep(ctx context.Context, sender string, records []*schemas.Record) error {
+	return h.write(ctx, records, func(r *schemas.Record) (string, error) { return folderOf(sender, r) })
+}
+
+func (h *Handler) write(ctx context.Context, records []*schemas.Record, folderOf func(*schemas.Record) (string, error)) error {
 	var rules audit.MaskRules
 	if h.opts.Rules != nil {
 		rules = h.opts.Rules()
@@ -248,7 +252,7 @@ func (h *Handler) keep(ctx context.Context, sender string, records []*schemas.Re
 	folders := make([]string, len(records))
 	last := map[string]int{}
 	for i, r := range records {
-		folder, err := folderOf(sender, r)
+		folder, err := folderOf(r)
 		if err != nil {
 			return err
 		}
@@ -271,6 +275,16 @@ func (h *Handler) keep(ctx context.Context, sender string, records []*schemas.Re
 	}
 	return nil
 }
+
+// Reported keeps records that the shims of this gateway's sandboxes made, in a log
+// for all of them. The caller knows whose each record is; it returns when all are
+// written.
+func (h *Handler) Reported(ctx context.Context, records []*schemas.Record) error {
+	return h.write(ctx, records, func(*schemas.Record) (string, error) { return ReportedDir, nil })
+}
+
+// ReportedDir is the folder of what shims reported, below the handler's.
+const ReportedDir = "shims"
 
 // folderOf is the log of a sender, below the folder that says whether its name is
 // proven.

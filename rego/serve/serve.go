@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -69,44 +70,67 @@ func (b *Bundles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusMethodNotAllowed, "method_not_allowed", "bundles are read with GET")
 		return
 	}
-	p := b.wait(r, strings.Trim(r.URL.Path, "/"))
-	if p == nil {
+	name := strings.Trim(r.URL.Path, "/")
+	Answer(w, r, func() (Bundle, bool, <-chan struct{}) {
+		p := b.get(name)
+		if p == nil {
+			return Bundle{}, false, nil
+		}
+		return Bundle{Data: p.data, ETag: p.etag}, true, p.changed
+	})
+}
+
+// Bundle is what Answer hands out.
+type Bundle struct {
+	Data   []byte
+	ETag   string      // in quotes
+	Header http.Header // further fields of the answer
+}
+
+// Answer answers a GET or HEAD with the bundle that current returns, or with 304.
+// While the client has it already and wants to wait, current is asked again each
+// time the channel that it returned is closed. Without a bundle the answer is 404.
+func Answer(w http.ResponseWriter, r *http.Request, current func() (b Bundle, ok bool, changed <-chan struct{})) {
+	b, ok := wait(r, current)
+	if !ok {
 		fail(w, http.StatusNotFound, "not_found", "no bundle has this name")
 		return
 	}
 	h := w.Header()
-	h.Set("ETag", p.etag)
+	maps.Copy(h, b.Header)
+	h.Set("ETag", b.ETag)
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-cache")
-	if has(r, p.etag) {
+	if has(r, b.ETag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Length", strconv.Itoa(len(p.data)))
+	h.Set("Content-Length", strconv.Itoa(len(b.Data)))
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(p.data) // the client went away
+		_, _ = w.Write(b.Data) // the client went away
 	}
 }
 
 // wait holds the request while the client has what there is, as long as it asks.
-func (b *Bundles) wait(r *http.Request, name string) *published {
-	p := b.get(name)
-	if p == nil || !has(r, p.etag) || r.Method != http.MethodGet {
-		return p
-	}
+func wait(r *http.Request, current func() (Bundle, bool, <-chan struct{})) (Bundle, bool) {
+	b, ok, changed := current()
 	hold := min(waitOf(r.Header.Values("Prefer")), maxWait)
-	if hold <= 0 {
-		return p
+	if hold <= 0 || r.Method != http.MethodGet {
+		return b, ok
 	}
 	timer := time.NewTimer(hold)
 	defer timer.Stop()
-	select {
-	case <-p.changed:
-		return b.get(name)
-	case <-timer.C:
-	case <-r.Context().Done():
+	for ok && has(r, b.ETag) {
+		select {
+		case <-changed:
+			b, ok, changed = current()
+		case <-timer.C:
+			return b, ok
+		case <-r.Context().Done():
+			return b, ok
+		}
 	}
-	return p
+	return b, ok
 }
 
 // has tells whether the client names the tag (RFC 9110, section 13.1.2). OPA sends
