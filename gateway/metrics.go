@@ -63,6 +63,7 @@ func newMetrics() *metrics {
 	for _, a := range tables.Agents() {
 		m.agents[a.Name] = true
 	}
+	m.expectActions()
 	m.cpu = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openshell_sandbox_cpu_usage_cores", Help: "CPU that a sandbox uses, in cores."}, []string{"sandbox"})
 	m.memory = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openshell_sandbox_memory_usage_bytes", Help: "Memory that a sandbox uses."}, []string{"sandbox"})
 	m.registry.MustRegister(m.cpu, m.memory, m.violations, m.actions, m.requests, m.decision, m.added, m.reloads,
