@@ -1,7 +1,7 @@
 # make build       the commands, into bin/
 # make test        everything that must hold; ten minutes on two cores
 # make demo        real clients under real policies, no network needed
-# make test-peers  against other implementations: OCI registry, OpenTelemetry
+# make test-peers  against other implementations: OCI registry, OpenTelemetry, gRPC, Chromium, Prometheus
 # make soak        the same as make test, for longer where it matters
 # make test-seed   the commands of the product's first document, as written there
 # make bench       measurements, with nothing asserted
@@ -74,6 +74,7 @@ test-seed:
 
 test-peers: $(TOOLS)/opa build
 	cd hack/peers && $(GO) test -count=1 ./...
+	cd hack/peers/clients && $(GO) test -count=1 ./...
 
 soak:
 	OPENSHELL_SOAK=1 OPENSHELL_AUDIT_KILLS=1000 $(GO) test -vet=off -count=1 -timeout 60m ./audit/... ./gateway/... ./sandboxctl/...

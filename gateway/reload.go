@@ -59,6 +59,7 @@ func (g *Gateway) load(ctx context.Context) (Generation, error) {
 	g.bundles.Set(BundleName, bundle)
 	g.portions.set(bundle)
 	g.metrics.expectPolicies(gen.Policies())
+	g.metrics.expectRequests(gen)
 	return gen, nil
 }
 

@@ -28,6 +28,45 @@ func codesOf(kind schemas.Kind) []schemas.Code {
 	return nil
 }
 
+// maxExpectedHosts bounds the hosts whose series are made before their first
+// request, and so what policies with thousands of rules cost.
+const maxExpectedHosts = 500
+
+// expectRequests makes the series of requests to each host that a rule names.
+func (m *metrics) expectRequests(gen Generation) {
+	lister, ok := gen.(interface {
+		Rules(policy string) []rego.RuleInfo
+	})
+	if !ok {
+		return
+	}
+	m.expectHost("other", nil)
+	hosts := map[string]bool{}
+	for _, p := range gen.Policies() {
+		if p.Rules > maxExpectedHosts {
+			continue
+		}
+		for _, r := range lister.Rules(p.Name) {
+			if r.Host == "" || len(hosts) == maxExpectedHosts {
+				continue
+			}
+			hosts[r.Host] = true
+			m.expectHost(r.Host, r.Methods)
+		}
+	}
+}
+
+func (m *metrics) expectHost(host string, methods []string) {
+	if len(methods) == 0 {
+		methods = []string{"GET", "POST"}
+	}
+	for _, method := range methods {
+		for _, verdict := range []string{"allowed", "denied"} {
+			m.requests.WithLabelValues(host, knownMethod(method), verdict)
+		}
+	}
+}
+
 func kinds() []schemas.Kind {
 	return []schemas.Kind{schemas.KindNetwork, schemas.KindFile, schemas.KindExec}
 }
