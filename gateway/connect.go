@@ -50,7 +50,7 @@ func (ex *exchange) newTunnel(cc *clientConn) *tunnel {
 // mayOpen holds the sandbox to its limits; the code is "" within them.
 func (ex *exchange) mayOpen(t *tunnel) (schemas.Code, string) {
 	switch {
-	case !ex.g.tenants.of(ex.box.ID).mayAsk():
+	case !ex.tenant().mayAsk():
 		return schemas.CodeLimitExceeded, tooManyRequests
 	case !t.conn.becomeTunnel():
 		return schemas.CodeLimitExceeded, "the sandbox holds as many tunnels as it may"

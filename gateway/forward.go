@@ -55,7 +55,7 @@ func (ex *exchange) forward(c *canon.Canonical, ws bool) {
 		out.Body = http.NoBody
 	} else {
 		ex.upstream.request = &slowBody{
-			ReadCloser: ex.g.tenants.of(ex.box.ID).slowed(ex.g.work, out.Body), control: http.NewResponseController(ex.w),
+			ReadCloser: ex.tenant().slowed(ex.g.work, out.Body), control: http.NewResponseController(ex.w),
 			timeout: ex.g.cfg.Limits.BodyTimeout, ended: keepNames(out.Trailer),
 		}
 		out.Body = ex.upstream.request

@@ -22,6 +22,7 @@ import (
 	"github.com/openshell-policy/openshell/gateway/sandboxes"
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/rego/serve"
+	"github.com/openshell-policy/openshell/schemas"
 )
 
 // Gateway is one proxy with its policies, sandboxes and log. Use New.
@@ -78,6 +79,7 @@ type Gateway struct {
 	draining         atomic.Bool
 	bundles          serve.Bundles
 	portions         portions
+	recordedBundle   atomic.Pointer[map[string]schemas.BundleInfo]
 	joining          sync.Mutex
 	pending          atomic.Pointer[[]string] // a policy about to be bound, and those beside it
 }

@@ -64,7 +64,7 @@ func (ex *exchange) join(client net.Conn) {
 		return
 	}
 	defer ex.hold(func() { client.Close(); up.Close() })()
-	n := ex.g.tenants.of(ex.box.ID)
+	n := ex.tenant()
 	ex.recordOutcome(schemas.Outcome{Bytes: copyBoth(client, up, n.slowedConn(ex.g.work, client), n.slowedConn(ex.g.work, up))})
 }
 

@@ -55,12 +55,16 @@ func (ex *exchange) fillInput() {
 }
 
 func (ex *exchange) decisionRecord() *schemas.Record {
-	in := ex.question()
-	in.Network = &ex.input
-	d := ex.decision
-	r := ex.g.newRecord(ex.id, ex.box)
-	r.Input, r.Result = &in, &d
-	r.Bundles = map[string]schemas.BundleInfo{"openshell": {Revision: ex.gen.Revision()}}
+	all := &struct { // one allocation instead of three
+		record   schemas.Record
+		input    schemas.DecisionInput
+		decision schemas.Decision
+	}{input: ex.question(), decision: ex.decision}
+	all.input.Network = &ex.input
+	r, d := &all.record, &all.decision
+	ex.g.setRecord(r, ex.id, ex.box)
+	r.Input, r.Result = &all.input, d
+	r.Bundles = ex.g.bundleInfo(ex.gen.Revision())
 	r.Metrics = map[string]int64{"timer_rego_query_eval_ns": ex.took.Nanoseconds()}
 	r.Custom.Type = schemas.RecordDecision
 	r.Custom.Rule, r.Custom.Code, r.Custom.Mode = d.Rule, d.Code, d.Mode
@@ -83,13 +87,25 @@ func (ex *exchange) recordOutcome(o schemas.Outcome) {
 }
 
 func (g *Gateway) newRecord(id string, box adminapi.Sandbox) *schemas.Record {
-	return &schemas.Record{
-		Labels:     g.labels,
-		DecisionID: id,
-		Path:       "openshell/decision",
-		Timestamp:  time.Now(),
-		Custom:     schemas.Custom{Sandbox: box.ID, Agent: box.Agent, Policy: box.Policy},
+	r := new(schemas.Record)
+	g.setRecord(r, id, box)
+	return r
+}
+
+func (g *Gateway) setRecord(r *schemas.Record, id string, box adminapi.Sandbox) {
+	r.Labels, r.DecisionID, r.Path, r.Timestamp = g.labels, id, "openshell/decision", time.Now()
+	r.Custom.Sandbox, r.Custom.Agent, r.Custom.Policy = box.ID, box.Agent, box.Policy
+}
+
+// bundleInfo is what records say of a revision. It is made once for each: records
+// share the map, which nobody changes.
+func (g *Gateway) bundleInfo(revision string) map[string]schemas.BundleInfo {
+	if m := g.recordedBundle.Load(); m != nil && (*m)["openshell"].Revision == revision {
+		return *m
 	}
+	m := map[string]schemas.BundleInfo{"openshell": {Revision: revision}}
+	g.recordedBundle.Store(&m)
+	return m
 }
 
 // closedConn is a refusal that no answer told the client of.

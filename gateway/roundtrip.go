@@ -112,7 +112,7 @@ func (ex *exchange) answered(resp *http.Response) *http.Response {
 	if s.websocket {
 		resp.Header.Set("Connection", "close") // what follows a refused upgrade is not HTTP
 	}
-	s.body = &countedBody{ReadCloser: ex.g.tenants.of(ex.box.ID).slowed(ex.r.Context(), resp.Body), resp: resp}
+	s.body = &countedBody{ReadCloser: ex.tenant().slowed(ex.r.Context(), resp.Body), resp: resp}
 	resp.Body = s.body
 	return resp
 }
