@@ -17,8 +17,8 @@ const settle = 50 * time.Millisecond
 
 // attend takes signals and changes of the policy file while the command runs:
 // what the terminal sends is for the command, which gets it itself; a request to
-// end is passed on.
-func attend(p *bare.Process, reload func(), file string) (stop func()) {
+// end is passed on. What comes by changes is done before a reload.
+func attend(p *bare.Process, reload func(), changes <-chan func(), file string) (stop func()) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -34,6 +34,9 @@ func attend(p *bare.Process, reload func(), file string) (stop func()) {
 					reload()
 				}
 			case <-changed:
+				reload()
+			case change := <-changes:
+				change()
 				reload()
 			case <-done:
 				return

@@ -77,7 +77,7 @@ func build(dir string) error {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "openshell-exec"), ".")
+	cmd := exec.Command("go", "build", "-o", dir, ".", "../openshell-gateway")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
@@ -112,7 +112,8 @@ type world struct {
 	work string // writable
 	args []string
 	env  []string
-	// spec is the policy's, in which WORK stands for the folder.
+	// spec is the policy's, in which WORK stands for the folder; "" where it comes
+	// from a gateway.
 	spec string
 }
 
@@ -203,9 +204,9 @@ const limit = 120 * time.Second
 
 func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 	w.t.Helper()
-	argv := []string{
-		filepath.Join(w.bin, "openshell-exec"), "--policy", w.policy(w.spec), "--audit", filepath.Join(w.dir, "audit"),
-		"--home", filepath.Join(w.dir, "home"),
+	argv := []string{filepath.Join(w.bin, "openshell-exec"), "--home", filepath.Join(w.dir, "home")}
+	if w.spec != "" {
+		argv = append(argv, "--policy", w.policy(w.spec), "--audit", filepath.Join(w.dir, "audit"))
 	}
 	argv = append(append(append(argv, w.args...), "--"), args...)
 	if w.mode.pod {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/openshell-policy/openshell/internal/cli"
+	"github.com/openshell-policy/openshell/sandboxctl/fault"
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
 	"github.com/openshell-policy/openshell/sandboxctl/shim/bare"
 )
@@ -22,7 +22,7 @@ func (o *options) level(ctx context.Context) (shim.Level, error) {
 	lacks := strings.Join(found.Lacks, "; ")
 	if !o.degraded {
 		return found.Level, cli.WithHint(
-			fmt.Errorf("this machine cannot enforce the policy (level %s): %w", found.Level, errors.New(lacks)),
+			fault.New(fault.CodeDegraded, "this machine cannot enforce the policy (level %s): %s", found.Level, lacks),
 			"--allow-degraded runs the command with what is left: level floor keeps files by Landlock only, level none keeps nothing",
 		)
 	}

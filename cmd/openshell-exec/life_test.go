@@ -49,6 +49,20 @@ func (w *world) start(t *testing.T) *started {
 	return s
 }
 
+// send gives the shell a line.
+func (s *started) send(line string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.in, line+"\n"); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// output is everything so far.
+func (s *started) output() string {
+	out, _ := os.ReadFile(s.out) // empty at first
+	return string(out)
+}
+
 // do runs a line until its output ends with want.
 func (s *started) do(line, want string) {
 	s.t.Helper()

@@ -3,41 +3,62 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/sandboxctl/shim/remote"
 	"github.com/openshell-policy/openshell/schemas"
 )
 
-// decisionLog takes the shim's records; the zero value drops them.
+// decisionLog takes the shim's records, for a log here, for the gateway, or for
+// both; the zero value drops them.
 type decisionLog struct {
 	log    *audit.Log
+	remote *remote.Reporter
 	failed atomic.Bool
 }
 
-func openLog(o *options) (*decisionLog, error) {
-	if o.auditDir == "" {
-		return &decisionLog{}, nil
+func openLog(o *options, gateway *remote.Client) (*decisionLog, error) {
+	l := &decisionLog{}
+	if o.auditDir != "" {
+		log, err := audit.Open(o.auditDir, audit.Options{Mode: audit.Bounded})
+		if err != nil {
+			return nil, err
+		}
+		l.log = log
 	}
-	log, err := audit.Open(o.auditDir, audit.Options{Mode: audit.Bounded})
-	if err != nil {
-		return nil, err
+	if gateway != nil {
+		l.remote = remote.NewReporter(gateway, func(err error) { say("records", err) })
 	}
-	return &decisionLog{log: log}, nil
+	return l, nil
 }
 
-func (l *decisionLog) record(r *schemas.Record) {
-	if l.log == nil {
-		return
+// record fails where the record cannot be kept; what it decides is denied then.
+func (l *decisionLog) record(r *schemas.Record) error {
+	var err error
+	if l.remote != nil {
+		err = l.remote.Append(r)
 	}
-	if err := l.log.Append(context.Background(), r); err != nil && !l.failed.Swap(true) {
-		fmt.Fprintln(os.Stderr, "audit log:", err)
+	if l.log != nil {
+		err = errors.Join(err, l.log.Append(context.Background(), r))
 	}
+	if err != nil && !l.failed.Swap(true) {
+		fmt.Fprintln(os.Stderr, "audit log: what cannot be recorded is denied:", err)
+	}
+	return err
 }
 
-func (l *decisionLog) close() {
+// close writes and sends what waits.
+func (l *decisionLog) close(patience time.Duration) {
+	if l.remote != nil {
+		if lost := l.remote.Close(patience); lost > 0 {
+			fmt.Fprintf(os.Stderr, "audit log: the gateway did not take %d records\n", lost)
+		}
+	}
 	if l.log == nil {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/sandboxctl"
+	"github.com/openshell-policy/openshell/sandboxctl/fault"
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
 	"github.com/openshell-policy/openshell/sandboxctl/shim/bare"
 	"github.com/openshell-policy/openshell/schemas"
@@ -26,26 +27,30 @@ func run(ctx context.Context, o *options, args []string) error {
 	if err := errors.Join(o.check(), shim.Harden()); err != nil {
 		return err
 	}
-	src := &source{o: o, engine: rego.New(rego.Options{})}
-	policy, err := src.load()
-	if err != nil {
-		return err
-	}
-	log, err := openLog(o)
-	if err != nil {
-		return err
-	}
-	defer log.close()
 	level, err := o.level(ctx)
 	if err != nil {
 		return err
 	}
+	src := &source{o: o, engine: rego.New(rego.Options{})}
+	gateway, err := o.connect(ctx, src)
+	if err != nil {
+		return err
+	}
+	policy, err := src.load()
+	if err != nil {
+		return err
+	}
+	log, err := openLog(o, gateway)
+	if err != nil {
+		return err
+	}
+	defer log.close(o.flush)
 	config, _ := shim.Prepare(shim.Request{
 		Policy: policy, Ceiling: ceiling(src.engine.Current()), Home: o.home, Level: level, Hot: o.hot,
 	})
-	env, dropped := shim.Scrub(os.Environ())
-	if len(dropped) > 0 {
-		fmt.Fprintf(os.Stderr, "note: %s not passed on: set inside, it changes what programs run\n", strings.Join(dropped, ", "))
+	env, err := o.environ(gateway)
+	if err != nil {
+		return err
 	}
 	sandbox, err := bare.Start(ctx, bare.Options{
 		Config: config, Policy: policy, Sandbox: schemas.Sandbox{ID: o.id, Agent: o.agent, Home: o.home},
@@ -59,7 +64,11 @@ func run(ctx context.Context, o *options, args []string) error {
 	if err != nil {
 		return err
 	}
-	stop := attend(process, func() { reload(src, sandbox) }, o.watched())
+	changes := make(chan func())
+	if gateway != nil {
+		go follow(ctx, gateway, src, changes)
+	}
+	stop := attend(process, func() { reload(src, sandbox) }, changes, o.watched())
 	defer stop()
 	o.status = process.Wait()
 	return nil
@@ -78,7 +87,7 @@ func start(s *bare.Sandbox, args, env []string, dir string) (*bare.Process, erro
 		return process, nil
 	case errors.As(err, &denied):
 		d := denied.Decision
-		err = fmt.Errorf("%s: %s (%s)", args[0], d.Message, d.Code)
+		err = fault.New(fault.CodeEntry, "%s: %s (%s)", args[0], d.Message, d.Code)
 		if d.Hint != "" {
 			err = cli.WithHint(err, "%s", d.Hint)
 		}
@@ -133,8 +142,17 @@ func reload(src *source, s *bare.Sandbox) {
 }
 
 func (o *options) check() error {
-	if (o.policy == "") == (o.bundle == "") {
-		return cli.WithHint(errors.New("one of --policy and --bundle is needed"), "openshell-exec --policy github-readonly -- bash")
+	given := 0
+	for _, source := range []string{o.policy, o.bundle, o.gateway} {
+		if source != "" {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return cli.WithHint(errors.New("one of --policy, --bundle and --gateway is needed"), "openshell-exec --policy github-readonly -- bash")
+	case (o.gateway == "") != (o.token == ""):
+		return cli.WithHint(errors.New("--gateway and --token-file belong together"), "--gateway http://openshell-gateway:8080 --token-file /openshell/token/token")
 	}
 	if o.id == "" {
 		o.id = newID()

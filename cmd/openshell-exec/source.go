@@ -14,15 +14,18 @@ import (
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/rego/archive"
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
+	"github.com/openshell-policy/openshell/sandboxctl/shim/remote"
 	"github.com/openshell-policy/openshell/schemas"
 	"github.com/openshell-policy/openshell/schemas/keys"
 )
 
-// source is where policies come from: a file that is compiled here, or a bundle.
+// source is where policies come from: a file that is compiled here, a bundle, or
+// the gateway.
 type source struct {
 	o      *options
 	engine *rego.Engine
 	policy string
+	latest *remote.Bundle // of the gateway
 }
 
 // load puts what the source holds now into force.
@@ -42,7 +45,10 @@ func (s *source) load() (shim.Policy, error) {
 }
 
 func (s *source) bundle() (data []byte, name string, err error) {
-	if s.o.policy != "" {
+	switch {
+	case s.latest != nil:
+		return s.latest.Data, s.latest.Policy, nil
+	case s.o.policy != "":
 		return compile(s.o.policy)
 	}
 	if data, err = os.ReadFile(s.o.bundle); err != nil {

@@ -51,7 +51,7 @@ var codes = sync.OnceValue(func() []CodeInfo {
 	all := slices.Concat(
 		compileCodes,
 		bundleCodes, extensionCodes,
-		auditCodes,
+		auditCodes, sandboxCodes,
 		lintCodes(),
 		testCodes(),
 		diffCodes(),

@@ -102,6 +102,14 @@ func (c *call) execution(dirfd, arg, flags int) (*execution, error) {
 	return x, nil
 }
 
+// unread is the input of an execution whose arguments were not read; arg is that
+// of its path.
+func (c *call) unread(arg int) *schemas.DecisionInput {
+	file, _ := c.path(arg) // "" where it is gone
+	first := schemas.Command{Program: canon.Escape(file), Path: canon.Escape(file), Args: []string{}, Links: []string{}, Upstream: []int{}}
+	return c.execInput(&schemas.ExecInput{Commands: []schemas.Command{first}, EnvDenied: []string{}})
+}
+
 func (c *call) arguments(x *execution, arg int) error {
 	m, err := c.memory()
 	if err != nil {
@@ -109,7 +117,7 @@ func (c *call) arguments(x *execution, arg int) error {
 	}
 	if x.argv, err = m.Strings(c.n.Args[arg], maxArgs); errors.Is(err, sys.ErrTooLong) {
 		d := c.denial(schemas.CodeBadRequest, "the argument list is too long to be judged")
-		c.record(c.execInput(&schemas.ExecInput{Commands: []schemas.Command{}, EnvDenied: []string{}}), &d)
+		c.record(c.unread(arg-1), &d)
 		return unix.E2BIG
 	}
 	if err != nil {
@@ -215,7 +223,10 @@ func (c *call) judge(x *execution) (*judged, error) {
 			return nil, unix.EACCES
 		}
 	}
-	c.record(input, &d)
+	if c.record(input, &d); !d.Passes() {
+		x.announced.deny(d)
+		return nil, unix.EACCES
+	}
 	return j, nil
 }
 

@@ -22,8 +22,8 @@ type Options struct {
 	// namespace, or -1 where that is the supervisor's own.
 	Diag int
 	// Record takes each record of the decision log; nil drops them. A sandboxed
-	// process waits meanwhile.
-	Record func(*schemas.Record)
+	// process waits meanwhile. What cannot be recorded is denied.
+	Record func(*schemas.Record) error
 	// Reads records allowed reads of files too, not only changes and denials.
 	Reads bool
 }

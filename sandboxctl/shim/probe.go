@@ -41,10 +41,11 @@ func ProbeConfig(dir string) Config {
 func NewProbe(listener int, config Config, dir string, caught func()) (*Supervisor, error) {
 	s, err := New(Options{
 		Listener: listener, Config: config, Diag: -1, Policy: Policy{Name: "probe", Decider: prober{dir}},
-		Record: func(r *schemas.Record) {
+		Record: func(r *schemas.Record) error {
 			if r.Custom.Code == schemas.CodeExecRace {
 				caught()
 			}
+			return nil
 		},
 	})
 	if err != nil {

@@ -46,6 +46,13 @@ func (r *recent) first(k recentKey) bool {
 	return true
 }
 
+// forget has the decision recorded again the next time.
+func (r *recent) forget(k recentKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.last, k)
+}
+
 // recordFile records a decision about a file: each denial and each change, reads
 // only if they are asked for. The same one, by the same program, once in ten
 // seconds.
@@ -63,11 +70,14 @@ func (c *call) recordFile(in *schemas.DecisionInput, d *schemas.Decision) {
 		k.target = in.File.Target.Path
 	}
 	if c.s.recent.first(k) {
-		c.record(in, d)
+		if c.record(in, d); d.Code == schemas.CodeAuditUnavailable {
+			c.s.recent.forget(k)
+		}
 	}
 }
 
-// record hands a decision to the log.
+// record hands a decision to the log. One that lets the call pass and cannot be
+// recorded becomes a denial.
 func (c *call) record(in *schemas.DecisionInput, d *schemas.Decision) {
 	if c.s.opts.Record == nil {
 		return
@@ -85,7 +95,9 @@ func (c *call) record(in *schemas.DecisionInput, d *schemas.Decision) {
 	if !d.Allow {
 		r.Custom.Reason = audit.Reason(d.Code, "", nil)
 	}
-	c.s.opts.Record(r)
+	if err := c.s.opts.Record(r); err != nil && d.Passes() {
+		*d = c.denial(schemas.CodeAuditUnavailable, schemas.CodeAuditUnavailable.Info().Template)
+	}
 }
 
 // denial is a decision that the shim makes itself.

@@ -20,7 +20,7 @@ type Options struct {
 	Config  shim.Config
 	Policy  shim.Policy
 	Sandbox schemas.Sandbox
-	Record  func(*schemas.Record)
+	Record  func(*schemas.Record) error // see shim.Options
 	Reads   bool
 	// Stdin, Stdout and Stderr are the commands' own.
 	Stdin, Stdout, Stderr *os.File
