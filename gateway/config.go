@@ -39,6 +39,14 @@ type Config struct {
 	UpstreamProxy UpstreamProxy           `yaml:"upstream_proxy"`
 	Identity      Identity                `yaml:"identity"`
 	Limits        Limits                  `yaml:"limits"`
+	// Sandbox is for the local runtime, which reads the same file.
+	Sandbox Sandbox `yaml:"sandbox"`
+}
+
+// Sandbox bounds what runs on this machine.
+type Sandbox struct {
+	// MaxConcurrent is how many local sandboxes of one state folder run at once.
+	MaxConcurrent int `yaml:"max_concurrent"`
 }
 
 // Identity says which evidence of who connects counts.
@@ -126,6 +134,7 @@ func DefaultConfig() Config {
 		Audit:       Audit{Mode: audit.Strict, Keep: audit.DefaultKeep},
 		DenyConnect: DenyInside,
 		Identity:    Identity{Require: RequireAny},
+		Sandbox:     Sandbox{MaxConcurrent: 20},
 		Limits: Limits{
 			Connections:           4096,
 			ConnectionsPerSandbox: 256,
@@ -203,6 +212,8 @@ func (c *Config) Validate() error {
 		return errors.New("configuration: limits.tunnels_per_sandbox and handshakes_per_sandbox are at least 1")
 	case c.Limits.RequestsPerSecond < 0 || c.Limits.RequestBurst < 0 || c.Limits.BytesPerSecond < 0 || c.Limits.RequestsAtOnce < 0:
 		return errors.New("configuration: limits.requests_per_second, request_burst, bytes_per_second and requests_at_once are 0 or more")
+	case c.Sandbox.MaxConcurrent < 1:
+		return errors.New("configuration: sandbox.max_concurrent is at least 1")
 	case c.Limits.DrainDelay < 0 || c.Limits.DrainTimeout < 0:
 		return errors.New("configuration: limits.drain_delay and drain_timeout are not negative")
 	case c.Limits.HeaderTimeout <= 0 || c.Limits.HandshakeTimeout <= 0 || c.Limits.BodyTimeout <= 0 || c.Limits.IdleTimeout <= 0:

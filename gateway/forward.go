@@ -104,6 +104,9 @@ func (ex *exchange) finish(w *responseWriter) {
 	if truncated && o.Error == "" {
 		o.Error = "response cut off: " + s.body.err.Error()
 	}
+	if o.Error == "" && w.failed != nil {
+		o.Error = "the client did not take the response: " + w.failed.Error()
+	}
 	ex.recordOutcome(o)
 	if truncated && w.hijacked == nil {
 		panic(http.ErrAbortHandler)

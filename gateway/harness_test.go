@@ -382,3 +382,9 @@ func (m *memory) of(kind string) []*schemas.Record {
 }
 
 func (m *memory) decisions() []*schemas.Record { return m.of(schemas.RecordDecision) }
+
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = nil
+}

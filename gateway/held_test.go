@@ -1,23 +1,36 @@
 package gateway_test
 
 import (
+	"crypto/tls"
 	"net"
 	"runtime"
 	"testing"
 	"time"
 )
 
-// TestF25_TunnelsDoNotLeak opens and closes many tunnels and expects the
-// goroutines to be gone: a server per tunnel would never return.
+// TestF25_TunnelsDoNotLeak opens and closes many tunnels, ten thousand in the long
+// run, and expects goroutines, descriptors and memory to be given back: a server
+// per tunnel would never return.
 func TestF25_TunnelsDoNotLeak(t *testing.T) {
 	w := newWorld(t)
 	w.inTunnel("GET", w.get("/x"))
 	w.wait(func() bool { return w.g.Ready().Ready })
-	before := runtime.NumGoroutine()
-	for range 100 {
-		tc := w.tunnel(w.api(), "api.test")
-		exchange(t, tc, "GET", w.get("/x"))
-		tc.Close()
+	before, files := runtime.NumGoroutine(), descriptors(t)
+	n := soak(200, 10_000)
+	more := grown(func() {
+		for range n {
+			c := w.dial()
+			w.connect(c, w.api())
+			tc := tls.Client(c, &tls.Config{ServerName: "api.test", RootCAs: w.roots})
+			exchange(t, tc, "GET", w.get("/x"))
+			tc.Close()
+			w.records.forget() // the test's own memory
+		}
+		w.wait(func() bool { return descriptors(t) <= files+5 })
+	})
+	// What a test registers for its end, and the origin's list of requests, stay.
+	if most := int64(4<<20 + n*8<<10); more > most {
+		t.Errorf("%d tunnels left %d KiB", n, more>>10)
 	}
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if n := runtime.NumGoroutine(); n <= before+5 {

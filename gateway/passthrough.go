@@ -3,11 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/openshell-policy/openshell/gateway/guard"
@@ -43,7 +41,7 @@ func (t *tunnel) splice(h hello.Hello) {
 	ex.join(t.client)
 }
 
-// join dials, records and copies both ways until one side ends.
+// join dials, records and copies both ways until both sides have ended.
 func (ex *exchange) join(client net.Conn) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ex.g.work, 30*time.Second)
@@ -65,25 +63,7 @@ func (ex *exchange) join(client net.Conn) {
 	}
 	defer ex.hold(func() { client.Close(); up.Close() })()
 	n := ex.tenant()
-	ex.recordOutcome(schemas.Outcome{Bytes: copyBoth(client, up, n.slowedConn(ex.g.work, client), n.slowedConn(ex.g.work, up))})
-}
-
-// copyBoth copies until one direction ends, then closes both, and returns the
-// bytes that came from upstream. fromClient and fromUp read from the two.
-func copyBoth(client, up net.Conn, fromClient, fromUp io.Reader) int64 {
-	var down atomic.Int64
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_, _ = io.Copy(up, fromClient)
-		up.Close()
-	})
-	wg.Go(func() {
-		n, _ := io.Copy(client, fromUp)
-		down.Store(n)
-		client.Close()
-	})
-	wg.Wait()
-	return down.Load()
+	ex.recordOutcome(schemas.Outcome{Bytes: ex.g.splice(client, up, n)})
 }
 
 // hold closes a connection that outlives its decision when what is in force later

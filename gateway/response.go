@@ -20,6 +20,7 @@ type responseWriter struct {
 	stream   bool
 	length   int64
 	hijacked net.Conn
+	failed   error // why the client did not get all of it
 }
 
 // WriteHeader sends the head; a body without a length is a stream.
@@ -37,6 +38,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	if err == nil && w.stream {
 		err = http.NewResponseController(w.ResponseWriter).Flush()
 	}
+	w.note(err)
 	return n, err
 }
 
@@ -51,11 +53,20 @@ func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	if rf, ok := w.ResponseWriter.(io.ReaderFrom); ok && !w.stream {
 		n, err := rf.ReadFrom(r)
 		w.bytes += n
+		w.note(err)
 		return n, err
 	}
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:])
+}
+
+// note remembers the first error of the client's side; one of the upstream's is
+// known to the body that was read.
+func (w *responseWriter) note(err error) {
+	if err != nil && w.failed == nil && (w.ex.upstream.body == nil || w.ex.upstream.body.err == nil) {
+		w.failed = err
+	}
 }
 
 var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}

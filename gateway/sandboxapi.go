@@ -61,6 +61,12 @@ func isSandboxAPI(r *http.Request) bool {
 // serveSandboxAPI identifies the sandbox and serves its request.
 func (g *Gateway) serveSandboxAPI(ex *exchange, cc *clientConn) {
 	ex.input.Path = ex.r.RequestURI
+	if ex.r.Header.Get("Upgrade") != "" {
+		// After an upgrade the head scanner lets everything pass, and what follows here
+		// would be read less strictly.
+		ex.refuse(schemas.CodeBadRequest, "the sandbox API upgrades to nothing")
+		return
+	}
 	box, code := g.identifyShim(cc, ex.r)
 	ex.box = box
 	switch {

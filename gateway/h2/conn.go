@@ -157,16 +157,22 @@ func (c *Conn) checkLater() {
 
 // tell reports n requests. The caller holds the lock.
 func (c *Conn) tell(n int) {
-	for ; n > 0; n-- {
-		c.told++
-		why := c.why
-		if why == "" {
-			why = "the request is malformed HTTP/2"
-		}
-		if c.opts.Unanswered != nil {
-			go c.opts.Unanswered(why)
-		}
+	if n <= 0 {
+		return
 	}
+	c.told += n
+	why := c.why
+	if why == "" {
+		why = "the request is malformed HTTP/2"
+	}
+	if c.opts.Unanswered == nil {
+		return
+	}
+	go func() { // one for all: each may wait for the log
+		for range n {
+			c.opts.Unanswered(why)
+		}
+	}()
 }
 
 // Close closes the connection and reports what the handler never saw.
