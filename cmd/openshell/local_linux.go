@@ -13,6 +13,7 @@ import (
 	"github.com/openshell-policy/openshell/cmd/internal/wiring"
 	"github.com/openshell-policy/openshell/internal/cli"
 	"github.com/openshell-policy/openshell/sandboxctl"
+	"github.com/openshell-policy/openshell/sandboxctl/fault"
 	"github.com/openshell-policy/openshell/sandboxctl/local"
 	"github.com/openshell-policy/openshell/sandboxctl/local/ns"
 	"github.com/openshell-policy/openshell/schemas"
@@ -25,6 +26,7 @@ type localRuntime struct {
 	admin *adminapi.Client
 	box   adminapi.CreatedSandbox
 
+	release func() // the sandbox's slot
 	sandbox *local.Sandbox
 	log     *audit.Log
 	tally   tally
@@ -36,6 +38,19 @@ func (r *localRuntime) start(ctx context.Context, spec sandboxctl.Spec) (sandbox
 	if err != nil {
 		return nil, err
 	}
+	if r.release, err = r.o.place.slot(); err != nil {
+		return nil, err
+	}
+	p, err := r.run(ctx, opts, args, spec)
+	if err != nil {
+		r.release()
+	}
+	return p, err
+}
+
+// run starts the sandbox and its first command.
+func (r *localRuntime) run(ctx context.Context, opts local.Options, args []string, spec sandboxctl.Spec) (sandboxctl.Process, error) {
+	var err error
 	if r.log, err = audit.Open(localLog(opts.Dir), audit.Options{Mode: audit.Bounded}); err != nil {
 		return nil, err
 	}
@@ -118,6 +133,21 @@ func (r *localRuntime) confines() string {
 func (r *localRuntime) close() {
 	r.sandbox.Close()
 	_ = r.log.Close() // what it could not write it has said
+	r.release()
+}
+
+// slot takes one of the places for local sandboxes.
+func (p *place) slot() (release func(), err error) {
+	cfg, err := p.config("")
+	if err != nil {
+		return nil, err
+	}
+	release, err = local.Slot(filepath.Join(cfg.StateDir, "slots"), cfg.Sandbox.MaxConcurrent)
+	var f *fault.Error
+	if errors.As(err, &f) {
+		err = cli.WithHint(f.Err, "openshell sandbox list shows them; openshell sandbox delete ID ends one (%s)", f.Code)
+	}
+	return release, err
 }
 
 // localProcess is the first command of a sandbox; the sandbox ends with it.
@@ -161,9 +191,9 @@ func explainLocal(err error) error {
 	var degraded *local.DegradedError
 	switch {
 	case errors.Is(err, ns.ErrNoNamespaces):
-		return cli.WithHint(err, "allow user namespaces (on Ubuntu an AppArmor profile for openshell), run as root, or use --runtime none, which confines nothing")
+		return cli.WithHint(&fault.Error{Code: fault.CodeNamespaces, Err: err}, "allow user namespaces (on Ubuntu an AppArmor profile for openshell), run as root, or use --runtime none, which confines nothing")
 	case errors.As(err, &degraded):
-		return cli.WithHint(err, "--allow-degraded starts it nevertheless, and every record says so")
+		return cli.WithHint(&fault.Error{Code: fault.CodeDegraded, Err: err}, "--allow-degraded starts it nevertheless, and every record says so")
 	}
 	return err
 }
@@ -197,14 +227,14 @@ func (o *createOptions) workspaceDir() (string, error) {
 		dir, err = filepath.EvalSymlinks(dir)
 	}
 	if err != nil {
-		return "", fmt.Errorf("workspace: %w", err)
+		return "", fault.New(fault.CodeWorkspace, "workspace: %w", err)
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return "", fmt.Errorf("workspace: %w", err)
+		return "", fault.New(fault.CodeWorkspace, "workspace: %w", err)
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("workspace %q is not a folder", dir)
+		return "", fault.New(fault.CodeWorkspace, "workspace %q is not a folder", dir)
 	}
 	home, _ := os.UserHomeDir()
 	if dir == "/" || !named && dir == home {
