@@ -13,11 +13,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/openshell-policy/openshell/gateway"
 	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
 
 // clientCA makes an authority, its file and a client's certificate.
@@ -79,7 +81,7 @@ func TestClientCertificatesStandForTheToken(t *testing.T) {
 		pool.AppendCertsFromPEM(pem)
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: certs}}}
 		defer client.CloseIdleConnections()
-		req, err := http.NewRequest(http.MethodDelete, "https://"+w.g.AdminAddr()+"/v1/sandboxes/"+w.box.ID, nil)
+		req, err := http.NewRequest(http.MethodDelete, w.g.AdminAddr()+"/v1/sandboxes/"+w.box.ID, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +105,25 @@ func TestClientCertificatesStandForTheToken(t *testing.T) {
 	if status, err := ask("other.test", "", good); status != http.StatusMisdirectedRequest {
 		t.Errorf("by another name: %d, %v", status, err)
 	}
+	pem, err := os.ReadFile(certFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned, err := adminapi.Pinned(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := w.admin().WithTLS(pinned).Sandboxes(t.Context(), false); err != nil || len(l.Sandboxes) != 1 {
+		t.Errorf("the client that knows the certificate: %v, %v", l, err)
+	}
+	otherCert, _ := serverPair(t)
+	pem, _ = os.ReadFile(otherCert)
+	if pinned, err = adminapi.Pinned(pem); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.admin().WithTLS(pinned).Sandboxes(t.Context(), false); err == nil {
+		t.Error("a client that expects another certificate goes on")
+	}
 	if status, err := ask("admin.test", "", good); status != http.StatusOK {
 		t.Errorf("with a certificate: %d, %v", status, err)
 	}
@@ -110,8 +131,8 @@ func TestClientCertificatesStandForTheToken(t *testing.T) {
 	if len(records) != 1 || records[0].Custom.Admin.Actor != "certificate CN=ops" {
 		t.Errorf("recorded %+v", records)
 	}
-	if _, err := http.Get("http://" + w.g.AdminAddr() + "/healthz"); err == nil {
-		if resp, _ := http.Get("http://" + w.g.AdminAddr() + "/healthz"); resp.StatusCode == http.StatusOK {
+	if _, err := http.Get("http" + strings.TrimPrefix(w.g.AdminAddr(), "https") + "/healthz"); err == nil {
+		if resp, _ := http.Get("http" + strings.TrimPrefix(w.g.AdminAddr(), "https") + "/healthz"); resp.StatusCode == http.StatusOK {
 			t.Error("it answers without TLS")
 		}
 	}

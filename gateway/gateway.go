@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -313,12 +315,20 @@ func (g *Gateway) Close() error { return g.close() }
 // ProxyAddr is where sandboxes connect, as host:port.
 func (g *Gateway) ProxyAddr() string { return g.proxyLn.Addr().String() }
 
-// AdminAddr is where the admin API listens, as adminapi.NewClient takes it.
+// AdminAddr is where the admin API listens, as adminapi.NewClient takes it: for a
+// client on this machine where it listens at every address.
 func (g *Gateway) AdminAddr() string {
 	if g.adminLn.Addr().Network() == "unix" {
 		return "unix:" + g.adminLn.Addr().String()
 	}
-	return g.adminLn.Addr().String()
+	address := g.adminLn.Addr().String()
+	if ap, err := netip.ParseAddrPort(address); err == nil && ap.Addr().IsUnspecified() {
+		address = net.JoinHostPort("localhost", strconv.Itoa(int(ap.Port())))
+	}
+	if g.cfg.Admin.TLS.Cert != "" {
+		return "https://" + address
+	}
+	return address
 }
 
 // AdminToken is the admin API's bearer token.

@@ -44,6 +44,15 @@ func play(role string, args []string) error {
 	return err
 }
 
+// serve runs what ends with the process.
+func serve(fn func() error) {
+	go func() {
+		if err := fn(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+}
+
 // playOrigin serves /SIZE over TLS at both loopback addresses.
 func playOrigin(args []string) error {
 	cert, err := tls.LoadX509KeyPair(args[0], args[1])
@@ -67,10 +76,10 @@ func playOrigin(args []string) error {
 	if err != nil {
 		return err
 	}
-	go s.ServeTLS(l, "", "")
+	serve(func() error { return s.ServeTLS(l, "", "") })
 	port := l.Addr().(*net.TCPAddr).Port
 	if six, err := net.Listen("tcp", fmt.Sprintf("[::1]:%d", port)); err == nil {
-		go s.ServeTLS(six, "", "")
+		serve(func() error { return s.ServeTLS(six, "", "") })
 	}
 	fmt.Println(port)
 	return nil
@@ -110,19 +119,20 @@ func playBare(args []string) error {
 		GetCertificate: func(i *tls.ClientHelloInfo) (*tls.Certificate, error) { return leaves.Get(i.ServerName, true) },
 	}
 	s := &http.Server{TLSConfig: shown, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { forward(tr, w, r) })}
-	go s.ServeTLS(inner, "", "")
+	serve(func() error { return s.ServeTLS(inner, "", "") })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	opens := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
 		inner <- c
-	}))
+	})
+	serve(func() error { return http.Serve(l, opens) })
 	fmt.Println(l.Addr())
 	return nil
 }
@@ -169,7 +179,7 @@ func playGoproxy(args []string) error {
 	if err != nil {
 		return err
 	}
-	go http.Serve(l, p)
+	serve(func() error { return http.Serve(l, p) })
 	fmt.Println(l.Addr())
 	return nil
 }
@@ -215,7 +225,7 @@ spec:
 	if err != nil {
 		return err
 	}
-	go g.Run(context.Background())
+	serve(func() error { return g.Run(context.Background()) })
 	box, err := g.CreateSandbox(adminapi.CreateSandbox{Policy: "p"})
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,11 +26,16 @@ import (
 type place struct {
 	gateway  string
 	stateDir string
+
+	ca, cert, key string // files
 }
 
 func (p *place) flags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVar(&p.gateway, "gateway", "", "`ADDRESS` of the gateway's admin API: unix:/path or host:port (env OPENSHELL_GATEWAY; default: the one of the state folder)")
+	f.StringVar(&p.gateway, "gateway", "", "`ADDRESS` of the gateway's admin API: unix:/path, host:port or https://host:port (env OPENSHELL_GATEWAY; default: the one of the state folder)")
+	f.StringVar(&p.ca, "gateway-ca", "", "`FILE` of the authorities that sign the admin API's certificate, for https (env OPENSHELL_GATEWAY_CA; default: the system's)")
+	f.StringVar(&p.cert, "gateway-cert", "", "`FILE` of a certificate that stands for the token (env OPENSHELL_GATEWAY_CERT)")
+	f.StringVar(&p.key, "gateway-key", "", "`FILE` of its key (env OPENSHELL_GATEWAY_KEY)")
 	f.StringVar(&p.stateDir, "state-dir", "", "`FOLDER` of the gateway's state (env OPENSHELL_STATE_DIR; default: openshell below XDG_STATE_HOME)")
 }
 
@@ -73,6 +80,10 @@ func (p *place) client(ctx context.Context) (*adminapi.Client, error) {
 	}
 	address := cmp.Or(p.gateway, os.Getenv("OPENSHELL_GATEWAY"))
 	named := address != ""
+	c, err := p.remote(address, dir)
+	if err != nil {
+		return nil, err
+	}
 	if !named {
 		serving, err := wiring.ReadServing(dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -81,9 +92,10 @@ func (p *place) client(ctx context.Context) (*adminapi.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		address = serving.Admin
+		if c, err = serving.Client(token(dir)); err != nil {
+			return nil, err
+		}
 	}
-	c := adminapi.NewClient(address, token(dir))
 	if _, err := c.Ready(ctx); err != nil {
 		if named {
 			return nil, cli.WithHint(fmt.Errorf("%w at %s: %w", errNoGateway, address, err), "check --gateway and OPENSHELL_GATEWAY")
@@ -91,6 +103,30 @@ func (p *place) client(ctx context.Context) (*adminapi.Client, error) {
 		return nil, errNoGateway
 	}
 	return c, nil
+}
+
+// remote is a client for an address that the user named.
+func (p *place) remote(address, dir string) (*adminapi.Client, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if file := cmp.Or(p.ca, os.Getenv("OPENSHELL_GATEWAY_CA")); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--gateway-ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("--gateway-ca: %q holds no certificate", file)
+		}
+	}
+	cert, key := cmp.Or(p.cert, os.Getenv("OPENSHELL_GATEWAY_CERT")), cmp.Or(p.key, os.Getenv("OPENSHELL_GATEWAY_KEY"))
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("--gateway-cert and --gateway-key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return adminapi.NewClient(address, token(dir)).WithTLS(cfg), nil
 }
 
 func token(dir string) string {

@@ -24,7 +24,8 @@ type Client struct {
 }
 
 // NewClient returns a client for an address that is "unix:/path/to/socket",
-// "host:port" or an http URL. The token is sent as a bearer token.
+// "host:port" (http) or an http or https URL. The token is sent as a bearer token,
+// in clear to this machine only.
 func NewClient(address, token string) *Client {
 	c := &Client{base: strings.TrimSuffix(address, "/"), token: token}
 	transport := &http.Transport{}
@@ -93,6 +94,9 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (int, []by
 
 // send adds the credentials.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
+	if err := c.inClear(req.URL); err != nil {
+		return nil, err
+	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

@@ -24,6 +24,8 @@ type Serving struct {
 	Proxy string `json:"proxy"` // host:port
 	Audit string `json:"audit"` // file of the decision log
 	PID   int    `json:"pid"`
+	// Cert is the file of the admin API's certificate; "" where it speaks no TLS.
+	Cert string `json:"cert,omitempty"`
 }
 
 func servingPath(stateDir string) string { return filepath.Join(stateDir, "gateway.json") }
@@ -37,6 +39,23 @@ func ReadServing(stateDir string) (Serving, error) {
 		err = json.Unmarshal(data, &s)
 	}
 	return s, err
+}
+
+// Client connects to the gateway's admin API, whose certificate it knows.
+func (s Serving) Client(token string) (*adminapi.Client, error) {
+	c := adminapi.NewClient(s.Admin, token)
+	if s.Cert == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(s.Cert)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the admin API: %w", err)
+	}
+	pinned, err := adminapi.Pinned(text)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the admin API, %q: %w", s.Cert, err)
+	}
+	return c.WithTLS(pinned), nil
 }
 
 // ErrInUse is returned where another gateway serves from the state folder.
@@ -67,12 +86,19 @@ func Serve(ctx context.Context, cfg gateway.Config, opts Options) error {
 		return err
 	}
 	s := Serving{Admin: g.AdminAddr(), Proxy: g.ProxyAddr(), Audit: absolute(cfg.AuditPath()), PID: os.Getpid()}
+	if cfg.Admin.TLS.Cert != "" {
+		s.Cert = absolute(cfg.Admin.TLS.Cert)
+	}
 	if err := writeServing(cfg.StateDir, s); err != nil {
 		return errors.Join(err, g.Close())
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go tend(ctx, adminapi.NewClient(s.Admin, g.AdminToken()), cfg.StateDir, opts, cancel)
+	admin, err := s.Client(g.AdminToken())
+	if err != nil {
+		return errors.Join(err, g.Close())
+	}
+	go tend(ctx, admin, cfg.StateDir, opts, cancel)
 	if opts.Ready != nil {
 		opts.Ready(s)
 	}
