@@ -1,12 +1,15 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -48,11 +51,40 @@ func (g *Gateway) startSinks() error {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	g.stopSinks = func() {
+		g.awaitSinks(set)
 		stop()
 		set.Wait()
 	}
 	g.metrics.sinks(set)
 	return nil
+}
+
+// sinksHave is how long sinks have at the end to send what the log still got.
+const sinksHave = 5 * time.Second
+
+// awaitSinks waits until every sink has sent the whole log, which is closed by
+// now, or failed in trying.
+func (g *Gateway) awaitSinks(set *sink.Set) {
+	begun := set.Status()
+	last := uint64(0)
+	from := slices.MinFunc(begun, func(a, b sink.Status) int { return cmp.Compare(a.Next, b.Next) }).Next
+	for e, err := range audit.Entries(g.cfg.AuditPath(), audit.Position{Seq: from}) {
+		if err != nil {
+			return
+		}
+		last = e.Seq + 1
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(sinksHave); time.Now().Before(end); <-tick.C {
+		behind := slices.ContainsFunc(set.Status(), func(s sink.Status) bool {
+			i := slices.IndexFunc(begun, func(b sink.Status) bool { return b.Name == s.Name })
+			return s.Next < last && s.Failures == begun[i].Failures
+		})
+		if !behind {
+			return
+		}
+	}
 }
 
 // closeAudit closes the logs and then ends the sinks; what they had no time for

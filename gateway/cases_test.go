@@ -12,6 +12,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"os"
@@ -231,13 +232,20 @@ func TestPrivateAddressesOfNames(t *testing.T) {
 }
 
 func TestB11_MixedAnswer(t *testing.T) {
-	w := newWorld(t, func(c *gateway.Config, _ *gateway.Deps) {
+	var logged heard
+	w := newWorld(t, func(c *gateway.Config, d *gateway.Deps) {
+		d.Log = slog.New(slog.NewTextHandler(&logged, nil))
 		c.Resolve["api.test"] = []netip.Addr{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254")}
 	})
 	if resp, body := w.inTunnel("GET", w.get("/x")); resp.StatusCode != 200 {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 	w.oneRecord(schemas.CodeAllowed)
+	for _, address := range []string{"10.0.0.5", "169.254.169.254"} {
+		if !strings.Contains(logged.String(), "host=api.test address="+address) {
+			t.Errorf("the dropped %s is not in the log: %s", address, logged.String())
+		}
+	}
 }
 
 func TestB21_DNSOverOthers(t *testing.T) {

@@ -169,6 +169,10 @@ func (g *Gateway) openTLS() (err error) {
 func (g *Gateway) openUpstream() (err error) {
 	g.guard, err = guard.New(guard.Config{
 		AllowPrivate: g.cfg.AllowPrivate, AllowLoopback: g.cfg.AllowLoopback, Resolve: g.cfg.Resolve,
+		Dropped: func(r *guard.Refused) {
+			g.metrics.dropped.Inc()
+			g.log.Warn("an address was left out", "host", r.Host, "address", r.Addr, "why", r.Why)
+		},
 	})
 	if err != nil {
 		return err

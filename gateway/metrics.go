@@ -26,6 +26,7 @@ type metrics struct {
 	refusedConns    prometheus.Counter
 	panics          prometheus.Counter
 	apiRefused      prometheus.Counter
+	dropped         prometheus.Counter
 	cpu, memory     *prometheus.GaugeVec // by sandbox
 
 	agents map[string]bool
@@ -53,6 +54,7 @@ func newMetrics() *metrics {
 		handshakeErrors: counter("openshell_proxy_handshake_errors_total", "TLS handshakes with sandboxes that failed."),
 		refusedConns:    counter("openshell_proxy_refused_connections_total", "Connections closed because there were too many."),
 		apiRefused:      counter("openshell_sandbox_api_refused_total", "Requests of shims that came faster than they may."),
+		dropped:         counter("openshell_proxy_dropped_addresses_total", "Addresses that the dial guard left out of a name that has others."),
 		panics:          counter("openshell_panics_total", "Requests that failed inside the gateway."),
 	}
 	// A counter that begins at its first event has no increase that a rule could
@@ -67,7 +69,7 @@ func newMetrics() *metrics {
 	m.cpu = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openshell_sandbox_cpu_usage_cores", Help: "CPU that a sandbox uses, in cores."}, []string{"sandbox"})
 	m.memory = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openshell_sandbox_memory_usage_bytes", Help: "Memory that a sandbox uses."}, []string{"sandbox"})
 	m.registry.MustRegister(m.cpu, m.memory, m.violations, m.actions, m.requests, m.decision, m.added, m.reloads,
-		m.handshakeErrors, m.refusedConns, m.panics, m.apiRefused,
+		m.handshakeErrors, m.refusedConns, m.panics, m.apiRefused, m.dropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

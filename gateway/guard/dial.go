@@ -30,22 +30,27 @@ func (g *Guard) Usable(ctx context.Context, host string, port int, permit []neti
 	if err != nil {
 		return nil, err
 	}
-	var refused *Refused
+	var refused []*Refused
 	var usable []netip.AddrPort
 	for _, a := range addrs {
 		ap := netip.AddrPortFrom(a.Unmap().WithZone(""), uint16(port))
 		if r := g.Check(ap, permit); r == nil {
 			usable = append(usable, ap)
-		} else if refused == nil {
-			refused = r
+		} else {
+			r.Host = host
+			refused = append(refused, r)
 		}
 	}
-	if len(usable) == 0 && refused != nil {
-		refused.Host = host
-		return nil, refused
-	}
-	if len(usable) == 0 {
+	switch {
+	case len(usable) == 0 && len(refused) > 0:
+		return nil, refused[0]
+	case len(usable) == 0:
 		return nil, fmt.Errorf("%q has no address", host)
+	}
+	for _, r := range refused {
+		if g.config.Dropped != nil {
+			g.config.Dropped(r)
+		}
 	}
 	return usable, nil
 }

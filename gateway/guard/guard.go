@@ -18,6 +18,9 @@ type Config struct {
 	// Resolve answers for these names instead of DNS. For demonstrations and
 	// tests.
 	Resolve map[string][]netip.Addr
+	// Dropped is told of each address of a name that was left out while others of
+	// the name were used. Nil is told nothing.
+	Dropped func(*Refused)
 }
 
 // Guard checks and dials addresses. Use New.
