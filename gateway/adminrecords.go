@@ -6,12 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/openshell-policy/openshell/audit"
+	"github.com/openshell-policy/openshell/audit/receive"
 	"github.com/openshell-policy/openshell/schemas/adminapi"
 )
 
@@ -31,12 +35,25 @@ type recordQuery struct {
 	filter audit.Filter
 	from   audit.Position
 	limit  int
+	// reported asks for the log of what shims reported.
+	reported bool
+}
+
+// logOf is the folder of the log that is asked.
+func (g *Gateway) logOf(q recordQuery) string {
+	if q.reported {
+		return filepath.Join(g.cfg.StateDir, receivedDir, receive.ReportedDir)
+	}
+	return g.cfg.AuditPath()
 }
 
 func parseRecordQuery(r *http.Request) (q recordQuery, err error) {
 	v := r.URL.Query()
 	q.filter.Sandbox, q.limit = v.Get("sandbox"), maxRecords
 	q.filter.Denied, err = optionalBool(v.Get("denied"))
+	if err == nil {
+		q.reported, err = optionalBool(v.Get("reported"))
+	}
 	if since := v.Get("since"); err == nil && since != "" {
 		q.filter.Since, err = time.Parse(time.RFC3339Nano, since)
 	}
@@ -85,7 +102,10 @@ func (g *Gateway) getRecords(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) eachRecord(q recordQuery, fn func(line []byte)) error {
 	found := 0
-	for e, err := range audit.Entries(g.cfg.AuditPath(), q.from) {
+	if _, err := os.Stat(g.logOf(q)); errors.Is(err, fs.ErrNotExist) {
+		return nil // no shim has reported anything yet
+	}
+	for e, err := range audit.Entries(g.logOf(q), q.from) {
 		if err != nil {
 			return err
 		}
@@ -141,7 +161,7 @@ func (g *Gateway) streamRecords(w http.ResponseWriter, r *http.Request) {
 	entries := make(chan audit.Entry, streamBatch)
 	go func() {
 		defer close(entries)
-		err := audit.FollowFrom(ctx, g.cfg.AuditPath(), q.from, func(e audit.Entry) error {
+		err := audit.FollowFrom(ctx, g.logOf(q), q.from, func(e audit.Entry) error {
 			e.Line = bytes.Clone(e.Line)
 			select {
 			case entries <- e:

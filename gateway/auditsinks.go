@@ -18,12 +18,15 @@ import (
 	"github.com/openshell-policy/openshell/audit/sink"
 )
 
+// receivedDir is the folder of what others decided, in the state folder.
+const receivedDir = "received"
+
 // openReceived makes what POST /logs keeps: a log for each sender, below received
 // in the state folder.
 func (g *Gateway) openReceived() (err error) {
 	opts := g.auditOptions()
 	opts.Origin, opts.CheckpointFile, opts.CheckpointURL = "", "", ""
-	g.received, err = receive.New(filepath.Join(g.cfg.StateDir, "received"), receive.Options{
+	g.received, err = receive.New(filepath.Join(g.cfg.StateDir, receivedDir), receive.Options{
 		MaxBody: maxAdminBody, Log: opts, Sender: certifiedSender, Rules: func() audit.MaskRules { return currentRules{g} },
 	})
 	return err

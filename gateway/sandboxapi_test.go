@@ -467,3 +467,37 @@ func TestIdentities(t *testing.T) {
 		t.Error("the tunnel of an ended sandbox is open")
 	}
 }
+
+// The admin API shows what shims reported, and who follows it may begin before the
+// first did.
+func TestReportedRecordsAreRead(t *testing.T) {
+	w := newWorld(t, onDisk)
+	ask := func(query string) int {
+		status, body := adminDo(t, w, http.MethodGet, "/v1/decisions"+query, w.g.AdminToken())
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d %s", query, status, body)
+		}
+		return strings.Count(body, "\n")
+	}
+	if n := ask("?reported=true"); n != 0 {
+		t.Errorf("%d records before the first", n)
+	}
+	followed := make(chan int, 1)
+	go func() {
+		got, _ := w.events(t, "?reported=true", "", 2)
+		followed <- len(got)
+	}()
+	if resp, body := w.ask("POST", recordsPath, bearer(w.box), report(nil)+report(nil)); resp.StatusCode != 204 {
+		t.Fatalf("%s: %s", resp.Status, body)
+	}
+	if n := <-followed; n != 2 {
+		t.Errorf("%d records were followed", n)
+	}
+	for query, want := range map[string]int{
+		"?reported=true": 2, "?reported=true&denied=true": 2, "?reported=true&sandbox=" + w.box.ID: 2, "?reported=true&sandbox=sb-zzzzzz": 0, "?reported=false": 0, "": 0,
+	} {
+		if n := ask(query); n != want {
+			t.Errorf("%s: %d records, want %d", query, n, want)
+		}
+	}
+}

@@ -96,6 +96,7 @@ func recordRoutes() []Route {
 		{"sandbox", "string", "only records of this sandbox"},
 		{"since", "string", "only records after this time (RFC 3339)"},
 		{"denied", "bool", "only what a policy denies"},
+		{"reported", "bool", "what the shims of sandboxes reported, in a log of its own, instead of the gateway's own decisions"},
 	}
 	from := Param{"from", "integer", "only records from this number of the log on"}
 	return []Route{
