@@ -161,3 +161,48 @@ func TestStatus(t *testing.T) {
 		w.expectDenial(schemas.CodeBlockedCommand)
 	})
 }
+
+// K15: a descriptor that is held stays open under a new policy, and the name is
+// blocked all the same.
+func TestHeldDescriptor(t *testing.T) {
+	for _, m := range modes() {
+		t.Run(m.name, func(t *testing.T) {
+			w := newWorld(t, m, plain)
+			w.file("cert.pem", "certificate\n", 0o644)
+			s := w.start(t)
+			s.do("exec 7< cert.pem; echo held", "held")
+			w.policy(strings.Replace(plain, `"**/.env"`, `"**/.env", "**/*.pem"`, 1))
+			s.do("cat cert.pem", "Permission denied")
+			s.do("cat <&7", "certificate")
+			s.do("cat /dev/fd/7 7<&7", "Permission denied")
+		})
+	}
+}
+
+// R09: while policies change as fast as they can, each decision is of one of them.
+func TestReloadsMeanwhile(t *testing.T) {
+	for _, m := range modes() {
+		t.Run(m.name, func(t *testing.T) {
+			w := newWorld(t, m, plain)
+			w.file("a.txt", "hello\n", 0o644)
+			w.file(".env", "SECRET\n", 0o600)
+			other := strings.Replace(plain, `"**/.env"`, `"**/.env", "**/*.pem"`, 1)
+			s := w.start(t)
+			s.do("cat a.txt", "hello")
+			s.send("BIN=" + w.bin + "; $BIN/openload 16 400 a.txt .env; echo load-$?")
+			for i := range 20 {
+				w.policy([]string{plain, other}[i%2])
+				_ = s.cmd.Process.Signal(syscall.SIGHUP)
+			}
+			until(t, "the load ended", func() bool { return strings.Contains(s.output(), "load-") })
+			if !strings.Contains(s.output(), "opened 6400 refused 6400 wrong 0") {
+				t.Error(s.output())
+			}
+			for _, r := range w.denials() {
+				if r.Result.Revision == "" || r.Bundles["openshell"].Revision != r.Result.Revision {
+					t.Errorf("revisions %q and %q", r.Result.Revision, r.Bundles["openshell"].Revision)
+				}
+			}
+		})
+	}
+}

@@ -29,6 +29,16 @@ make -sj4 && ./a && echo made`, "made\n"},
 		{"python", "python3", `python3 -m venv --without-pip v && mkdir v/mod && printf 'x=42\n' > v/mod/__init__.py &&
 PYTHONPATH=v v/bin/python -c 'import mod, ssl, asyncio, multiprocessing as m; print(mod.x)'`, "42\n"},
 		{"node and npm", "npm", `printf '{"name":"x","version":"1.0.0","scripts":{"hi":"node -e \\"console.log(6*7)\\""}}' > package.json && npm run -s hi`, "42\n"},
+		{"pip and a wheel", "pip3", `mkdir p && printf 'from setuptools import setup\nsetup(name="shimdemo", version="1.0", py_modules=["shimdemo"])\n' > p/setup.py && printf 'x=41+1\n' > p/shimdemo.py &&
+cd p && /usr/bin/python3 setup.py -q bdist_wheel > log 2>&1; cd .. && /usr/bin/python3 -m pip install -q --no-index --no-deps --no-warn-script-location --disable-pip-version-check --target t p/dist/*.whl > log 2>&1 || cat log p/log;
+PYTHONPATH=t /usr/bin/python3 -c 'import shimdemo; print(shimdemo.x)'`, "42\n"},
+		{"make with many jobs", "make", `i=0; while [ $i -lt 24 ]; do echo "int f$i(void){return $i;}" > f$i.c; i=$((i+1)); done; echo 'int main(){return 0;}' > main.c;
+printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nprog: $(OBJ)\n\tgcc -o $@ $(OBJ)\n' > Makefile && make -sj8 && ./prog && ls *.o | wc -l`, "25\n"},
+		{"go", "go", `mkdir g && cd g && printf 'module demo\ngo 1.24\n' > go.mod && printf 'package main\nimport "fmt"\nfunc main() { fmt.Println(F()) }\nfunc F() int { return 42 }\n' > main.go &&
+printf 'package main\nimport "testing"\nfunc TestF(t *testing.T) { if F() != 42 { t.Fatal() } }\n' > f_test.go && export GOCACHE=WORK/cache GOPATH=WORK/gopath GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off &&
+go build -o demo . && ./demo && go test ./...`, "42\nok"},
+		{"apt-get", "apt-get", `apt-get download no-such-package-of-openshell; echo status $?`, "status 100\n"},
+		{"script of env", "node", `printf '#!/usr/bin/env node\nconsole.log(6*7)\n' > tool && chmod +x tool && ./tool`, "42\n"},
 		{"tar and find", "tar", `mkdir d && echo 1 > d/f && tar czf t.tgz d && rm -r d && tar xzf t.tgz && find d -type f -exec cat {} +`, "1\n"},
 	}
 	for _, m := range modes() {
