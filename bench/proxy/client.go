@@ -32,8 +32,7 @@ type client interface {
 
 // measure lets the scenario's clients send for a while.
 func measure(ctx context.Context, w *world, p peer, s scenario, each time.Duration) (sample, error) {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(p.roots)
+	pool := poolOf(p.roots)
 	var clients []client
 	defer func() {
 		for _, c := range clients {
@@ -60,6 +59,12 @@ func measure(ctx context.Context, w *world, p peer, s scenario, each time.Durati
 		perSecond: float64(n) / elapsed.Seconds(), p50: took[n/2], p99: took[n*99/100],
 		cpu: (cpuOf(p.pgid) - before) / time.Duration(n), rss: rssOf(p.pgid),
 	}, nil
+}
+
+func poolOf(pem []byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool
 }
 
 func all(ctx context.Context, clients []client, until time.Time) (took []time.Duration, err error) {

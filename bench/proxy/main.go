@@ -1,7 +1,8 @@
 // Proxy compares the gateway with other proxies, as processes of their own, side by
 // side in one run:
 //
-//	go run ./bench/proxy [-rounds 3] [-for 400ms] [-only squid,ours] [-svg docs]
+//	go run ./bench/proxy [-rounds 3] [-for 400ms] [-only squid,ours] [-cases h2] [-svg docs]
+//	go run ./bench/proxy -fairness
 //
 // Rounds of all are interleaved and medians are printed, each also as a ratio to
 // the bare Go inspecting proxy. On a busy machine CPU a request is the figure to
@@ -33,6 +34,7 @@ func main() {
 	flag.DurationVar(&o.each, "for", 400*time.Millisecond, "how long each measurement lasts")
 	flag.StringVar(&o.only, "only", "", "names or parts of names of proxies, with commas between; direct and bare are always there")
 	flag.StringVar(&o.cases, "cases", "", "part of the names of cases to run")
+	flag.BoolVar(&o.fairness, "fairness", false, "measure instead what one sandbox at saturation leaves to another")
 	flag.StringVar(&o.svg, "svg", "", "folder to draw the results in")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -47,6 +49,7 @@ type options struct {
 	rounds           int
 	each             time.Duration
 	only, cases, svg string
+	fairness         bool
 }
 
 // scenario is one way of using a proxy.
@@ -98,6 +101,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer w.stop()
+	if o.fairness {
+		return fairness(ctx, w, o)
+	}
 	peers := w.start(ctx, o.only)
 	if len(peers) < 2 {
 		return errors.New("nothing to compare with")

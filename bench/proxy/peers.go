@@ -31,6 +31,7 @@ type world struct {
 	procs       []*exec.Cmd
 	originRoots []byte
 	caRoots     []byte
+	second      *url.URL // the proxy of ours, for another sandbox
 }
 
 // peer is one way to the origin.
@@ -196,9 +197,10 @@ func (w *world) ours(mode string) func(context.Context) (peer, error) {
 			return peer{}, err
 		}
 		part := strings.Fields(line)
-		if len(part) != 3 {
+		if len(part) != 5 {
 			return peer{}, fmt.Errorf("it said %q", line)
 		}
+		w.second = &url.URL{Scheme: "http", Host: part[0], User: url.UserPassword(part[3], part[4])}
 		return peer{proxy: &url.URL{Scheme: "http", Host: part[0], User: url.UserPassword(part[1], part[2])}, roots: w.caRoots, inspect: true, pgid: cmd.Process.Pid}, nil
 	}
 }

@@ -32,7 +32,7 @@ const roleVariable = "OPENSHELL_BENCH_ROLE"
 
 // play serves until standard input is closed. It prints one line when it is ready.
 func play(role string, args []string) error {
-	roles := map[string]func([]string) error{"origin": playOrigin, "bare": playBare, "goproxy": playGoproxy, "gateway": playGateway}
+	roles := map[string]func([]string) error{"origin": playOrigin, "bare": playBare, "goproxy": playGoproxy, "gateway": playGateway, "load": playLoad}
 	start, ok := roles[role]
 	if !ok {
 		return fmt.Errorf("no such role %q", role)
@@ -230,6 +230,10 @@ spec:
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s %s %s\n", g.ProxyAddr(), box.ID, box.Token)
+	second, err := g.CreateSandbox(adminapi.CreateSandbox{Policy: "p"})
+	if err != nil {
+		return err
+	}
+	fmt.Println(g.ProxyAddr(), box.ID, box.Token, second.ID, second.Token)
 	return nil
 }
