@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -34,9 +35,8 @@ cd p && /usr/bin/python3 setup.py -q bdist_wheel > log 2>&1; cd .. && /usr/bin/p
 PYTHONPATH=t /usr/bin/python3 -c 'import shimdemo; print(shimdemo.x)'`, "42\n"},
 		{"make with many jobs", "make", `i=0; while [ $i -lt 24 ]; do echo "int f$i(void){return $i;}" > f$i.c; i=$((i+1)); done; echo 'int main(){return 0;}' > main.c;
 printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nprog: $(OBJ)\n\tgcc -o $@ $(OBJ)\n' > Makefile && make -sj8 && ./prog && ls *.o | wc -l`, "25\n"},
-		{"go", "go", `mkdir g && cd g && printf 'module demo\ngo 1.24\n' > go.mod && printf 'package main\nimport "fmt"\nfunc main() { fmt.Println(F()) }\nfunc F() int { return 42 }\n' > main.go &&
-printf 'package main\nimport "testing"\nfunc TestF(t *testing.T) { if F() != 42 { t.Fatal() } }\n' > f_test.go && export GOCACHE=WORK/cache GOPATH=WORK/gopath GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off &&
-go build -o demo . && ./demo && go test ./...`, "42\nok"},
+		{"go", "go", `mkdir g && cd g && printf 'module demo\ngo 1.24\n' > go.mod && printf 'package main\nfunc main() { println(6*7) }\n' > main.go &&
+export PATH=$PATH:$TOOLS GOCACHE=WORK/cache GOPATH=WORK/gopath GOTOOLCHAIN=local GOPROXY=off && go build -o demo . && ./demo && go vet .`, "42\n"},
 		{"apt-get", "apt-get", `apt-get download no-such-package-of-openshell; echo status $?`, "status 100\n"},
 		{"script of env", "node", `printf '#!/usr/bin/env node\nconsole.log(6*7)\n' > tool && chmod +x tool && ./tool`, "42\n"},
 		{"tar and find", "tar", `mkdir d && echo 1 > d/f && tar czf t.tgz d && rm -r d && tar xzf t.tgz && find d -type f -exec cat {} +`, "1\n"},
@@ -44,9 +44,10 @@ go build -o demo . && ./demo && go test ./...`, "42\nok"},
 	for _, m := range modes() {
 		for _, test := range tests {
 			t.Run(test.name+"/"+m.name, func(t *testing.T) {
-				_, err := exec.LookPath(test.program)
+				file, err := exec.LookPath(test.program)
 				need(t, err, test.program)
 				w := newWorld(t, m, tools)
+				w.env = append(w.env, "TOOLS="+filepath.Dir(file)) // go is not always on a plain PATH
 				w.sh(test.script).expect(t, 0, test.out)
 			})
 		}
