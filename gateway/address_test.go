@@ -2,6 +2,8 @@ package gateway_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -110,4 +112,44 @@ func TestCompileIsAsked(t *testing.T) {
 	if err == nil {
 		t.Error("a gateway with a bad policy started")
 	}
+}
+
+// A way back to the gateway that its guard cannot see, through something that
+// relays, ends at the second pass: credentials are not sent on.
+func TestB14_LoopThroughARelay(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	w := newWorld(t)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				up, err := net.Dial("tcp", w.g.ProxyAddr())
+				if err != nil {
+					return
+				}
+				defer up.Close()
+				go func() { _, _ = io.Copy(up, c) }()
+				_, _ = io.Copy(c, up)
+			}()
+		}
+	}()
+	port := l.Addr().(*net.TCPAddr).Port
+	w.load(w.policies.with(testRule{"relay", "ws.test", "http", port, ""}))
+	authority := fmt.Sprint("ws.test:", port)
+	resp, _ := exchange(t, w.dial(), "GET", "GET http://"+authority+"/x HTTP/1.1\r\nHost: "+authority+"\r\n"+auth(w.box)+"\r\n")
+	if resp.StatusCode < 400 || resp.Header.Get("Proxy-Authenticate") != "" {
+		t.Errorf("%s %v", resp.Status, resp.Header)
+	}
+	if got := codes(w.records.decisions()); len(got) != 2 {
+		t.Errorf("passes: %q", got)
+	}
+	w.untouched()
 }
