@@ -15,7 +15,7 @@ import (
 )
 
 // packages hold the benchmarks.
-var packages = []string{"./rego", "./bench", "./gateway", "./bench/audit", "./schemas/canon"}
+var packages = []string{"./rego", "./bench", "./gateway", "./bench/audit", "./bench/shim", "./schemas/canon"}
 
 func main() {
 	pattern := flag.String("bench", ".", "regular expression of the benchmarks")
