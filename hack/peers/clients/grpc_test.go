@@ -5,7 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,7 +85,7 @@ func grpcWorld(t *testing.T) (*world, *grpc.ClientConn) {
 	t.Cleanup(s.Stop)
 	port := l.Addr().(*net.TCPAddr).Port
 	w := newWorld(t, roots, fmt.Sprintf(`{host: grpc.test, ports: [%d], methods: [POST], paths: ["/test.Echo/*"]}`, port))
-	t.Setenv("HTTPS_PROXY", w.proxy().String())
+	w.port = port
 	target := fmt.Sprintf("passthrough:///grpc.test:%d", port)
 	c, err := grpc.NewClient(target, grpc.WithTransportCredentials(credentials.NewTLS(w.trust())),
 		grpc.WithContextDialer(w.connect))
@@ -89,6 +94,45 @@ func grpcWorld(t *testing.T) (*world, *grpc.ClientConn) {
 	}
 	t.Cleanup(func() { c.Close() })
 	return w, c
+}
+
+// childVariable makes TestGRPCChild a client of its own process: the port to call.
+const childVariable = "OPENSHELL_TEST_GRPC_PORT"
+
+// A client that knows nothing of us but what its environment says, as in a
+// sandbox: HTTPS_PROXY and SSL_CERT_FILE.
+func TestGRPCByTheEnvironment(t *testing.T) {
+	w, _ := grpcWorld(t)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, w.g.CAPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestGRPCChild$", "-test.v")
+	cmd.Env = append(os.Environ(), childVariable+"="+strconv.Itoa(w.port), "HTTPS_PROXY="+w.proxy().String(), "SSL_CERT_FILE="+ca, "NO_PROXY=")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestGRPCChild") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := w.records.decisions(echoMethod); !slices.Equal(got, []schemas.Code{schemas.CodeAllowed}) {
+		t.Errorf("recorded %v", got)
+	}
+}
+
+func TestGRPCChild(t *testing.T) {
+	port := os.Getenv(childVariable)
+	if port == "" {
+		return // TestGRPCByTheEnvironment runs it as another process
+	}
+	c, err := grpc.NewClient("grpc.test:"+port, grpc.WithTransportCredentials(credentials.NewTLS(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	out := new(wrapperspb.StringValue)
+	if err := c.Invoke(ctx, echoMethod, wrapperspb.String("hello"), out); err != nil || out.Value != "hello" {
+		t.Fatalf("%q, %v", out.Value, err)
+	}
 }
 
 func TestGRPCUnary(t *testing.T) {

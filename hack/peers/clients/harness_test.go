@@ -37,6 +37,7 @@ type world struct {
 	records *memory
 	bundle  atomic.Value // []byte
 	dir     string
+	port    int // of the origin, where a test needs it
 }
 
 // memory keeps records.
@@ -207,14 +208,4 @@ func origin(t *testing.T, cert tls.Certificate, h http.Handler) int {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().(*net.TCPAddr).Port
-}
-
-// wait waits for a condition.
-func wait(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("waited in vain: " + what)
-		}
-	}
 }

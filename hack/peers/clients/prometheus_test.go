@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/promql"
@@ -90,7 +91,7 @@ func (p *prometheus) scrape(t *testing.T, w *world, at time.Time) {
 		_, _, value := tp.Series()
 		var l labels.Labels
 		tp.Labels(&l)
-		p.names[l.Get(labels.MetricName)] = true
+		p.names[l.Get(model.MetricNameLabel)] = true
 		if _, err := app.Append(0, l, at.UnixMilli(), value); err != nil {
 			t.Fatal(err)
 		}
