@@ -131,6 +131,11 @@ var commandRows = []row{
 	{id: "X05 memfd by path", spec: strict, script: `python3 -c 'import os; f=os.memfd_create("git",0); os.write(f, open("/usr/bin/git","rb").read()); os.execv("/proc/self/fd/%d"%f, ["git"])'`, status: 1, out: "PermissionError", code: schemas.CodeUntrustedProgram},
 	{id: "X05 removed file", spec: busy, script: `cp /bin/echo WORK/e; python3 -c 'import os; f=os.open("WORK/e",os.O_RDONLY); os.unlink("WORK/e"); os.execve(f, ["e","ran"], {})'`, status: 1, out: "PermissionError", code: schemas.CodeUntrustedProgram},
 	{id: "X06 copy", spec: strict, script: `python3 -c 'import shutil,os; shutil.copy("/bin/rm","WORK/git"); os.execv("WORK/git",["git"])'`, status: 1, out: "PermissionError", code: schemas.CodeUntrustedProgram},
+	{id: "X06 copy of what is blocked", spec: busy, script: "cp /bin/rm WORK/harmless; WORK/harmless -rf /", status: 126, code: schemas.CodeBlockedCommand},
+	{id: "X06 copy that is longer", spec: busy, script: `cp /bin/rm WORK/harmless; echo more >> WORK/harmless; exec python3 -c 'import os; os.execv("WORK/harmless", ["harmless","-fr","/"])'`, status: 1, out: "PermissionError", code: schemas.CodeBlockedCommand},
+	{id: "X06 copies in a pipeline", spec: busy, script: "cp /usr/bin/curl WORK/a; cp /bin/bash WORK/b; WORK/a -s file:///etc/hostname | WORK/b; echo ended", out: "ended", code: schemas.CodeBlockedCommand},
+	{id: "X06 copy that does what is not blocked", spec: busy, script: "cp /bin/rm WORK/harmless; echo x > WORK/f; WORK/harmless WORK/f && echo removed", out: "removed"},
+	{id: "X06 program of one's own", spec: busy, script: `printf 'int main(){return 0;}' > WORK/m.c && TMP=WORK gcc -o WORK/own WORK/m.c && WORK/own && echo ran`, out: "ran"},
 	{id: "X09 loader as a command", spec: busy, script: "/lib64/ld-linux-x86-64.so.2 /bin/echo ran", status: 126, not: "ran\n", code: schemas.CodeUntrustedProgram},
 	{id: "X11 many at once", spec: busy, script: `python3 -c '
 import subprocess,threading

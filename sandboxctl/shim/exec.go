@@ -286,6 +286,11 @@ func (c *call) program(asked string, p *place, links []string) schemas.Command {
 	}
 	cmd.Cwd, _ = c.link("cwd") // "" is taken for the workspace
 	cmd.PathWritable = c.anyWritable(append([]string{asked, cmd.Path}, links...))
+	if cmd.PathWritable {
+		// What blocks a program blocks its copies. No more is allowed by it: what
+		// the sandbox can change matches no allowed name.
+		cmd.Links = append(cmd.Links, c.s.copies.of(c, p)...)
+	}
 	return cmd
 }
 

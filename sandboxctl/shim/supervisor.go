@@ -29,6 +29,7 @@ type Supervisor struct {
 	// writing while an object gets another name.
 	names   sync.RWMutex
 	linked  linked
+	copies  copies
 	piping  sync.Mutex // held while an execution is judged by what feeds it
 	procs   processes
 	sockets sockets
