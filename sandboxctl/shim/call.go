@@ -127,9 +127,13 @@ func (c *call) process() (int, error) {
 	return ids.tgid, nil
 }
 
-func readIdentity(tid int) (*identity, error) {
+func readIdentity(tid int) (*identity, error) { return readIdentityBelow("", tid) }
+
+// readIdentityBelow reads the /proc of another root; the numbers are those of its
+// process namespace.
+func readIdentityBelow(root string, tid int) (*identity, error) {
 	var buf [4096]byte
-	data, err := sys.ReadSmall("/proc/"+strconv.Itoa(tid)+"/status", buf[:])
+	data, err := sys.ReadSmall(root+"/proc/"+strconv.Itoa(tid)+"/status", buf[:])
 	if err != nil {
 		return nil, err
 	}

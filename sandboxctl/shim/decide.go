@@ -41,6 +41,9 @@ func (c *call) files(op schemas.FileOp, p, target *place) schemas.Decision {
 	}
 	input := &schemas.DecisionInput{Kind: schemas.KindFile, Policy: c.policy.Name, Sandbox: c.s.opts.Sandbox, File: in}
 	d := c.decide(input)
+	if c.s.guarded(p.path) || target != nil && c.s.guarded(target.path) {
+		d = c.denial(schemas.CodeBlockedPath, "the process is not the sandbox's")
+	}
 	c.recordFile(input, &d)
 	return d
 }

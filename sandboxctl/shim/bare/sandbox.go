@@ -52,6 +52,11 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	s := &Sandbox{
 		control: pair[0], pending: map[int]chan started{}, waiting: map[int]chan int{}, early: map[int]int{}, gone: make(chan struct{}),
 	}
+	// What init leaves behind, if it is killed, becomes this process's.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		_ = unix.Close(pair[0])
+		return nil, fmt.Errorf("start the sandbox: %w", err)
+	}
 	if s.init, err = startInit(o, theirs); err != nil {
 		_ = unix.Close(pair[0])
 		return nil, fmt.Errorf("start the sandbox: %w", err)
@@ -255,6 +260,7 @@ func (p *Process) Signal(sig syscall.Signal) error { return unix.Kill(p.PID, sig
 func (s *Sandbox) Close() {
 	_ = unix.Shutdown(s.control, unix.SHUT_RDWR) // init takes it for our end
 	_, _ = s.init.Wait()
+	killChildren()
 	runtime.KeepAlive(s)
 	_ = unix.Close(s.control)
 }
