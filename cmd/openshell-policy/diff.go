@@ -19,6 +19,7 @@ type diffOptions struct {
 	against string
 	failOn  string
 	ignore  []string
+	logs    []string
 	format  string
 	now     time.Time
 	output
@@ -58,6 +59,7 @@ which includes policies that do not compile.`,
 		Example: `  openshell-policy diff --against main policies/
   openshell-policy diff old.yaml new.yaml --fail-on wider
   openshell-policy diff github-readonly full-dev
+  openshell-policy diff --against main policies/ --logs ~/.local/state/openshell/audit
   openshell-policy diff bundle-7.tar.gz bundle-8.tar.gz -o markdown`,
 		Args:              cli.Args(1, -1, "two policies, or --against and paths"),
 		ValidArgsFunction: completePolicies,
@@ -71,6 +73,7 @@ which includes policies that do not compile.`,
 	f.StringVar(&o.against, "against", "", "compare with what the paths held in a git `REVISION`, such as main")
 	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 on `WHAT`: wider, narrower, any, unknown; several with commas; wider and narrower include unknown")
 	f.StringArrayVar(&o.ignore, "ignore", nil, "accept a change: `FILE` or key=value,... with policy, reason and until")
+	f.StringArrayVar(&o.logs, "logs", nil, "also say what comes of the recorded traffic of a decision `LOG`; see replay --help")
 	format = cli.AddOutput(cmd, "table", "json", "markdown", "sarif")
 	return cmd
 }
@@ -98,6 +101,9 @@ func runDiff(ctx context.Context, o *diffOptions) error {
 		return comparisonError(err)
 	}
 	c.accept(accepted)
+	if err := c.replay(ctx, o.logs, after); err != nil {
+		return err
+	}
 	if err := c.write(o); err != nil {
 		return err
 	}

@@ -10,17 +10,21 @@ import (
 	"github.com/openshell-policy/openshell/compiler/diff"
 	"github.com/openshell-policy/openshell/compiler/exact"
 	"github.com/openshell-policy/openshell/compiler/plan"
+	"github.com/openshell-policy/openshell/internal/analysis/replay"
 )
 
 // comparison is what the change of a set of policies means. It is what -o json
 // prints.
 type comparison struct {
-	Before   string            `json:"before"`
-	After    string            `json:"after"`
-	Verdict  diff.Verdict      `json:"verdict"`
-	Policies []*policyChange   `json:"policies"`
-	Counts   map[string]int    `json:"counts"` // wider, narrower, unknown, ignored
-	sources  map[string][]byte // of the later side
+	Before   string          `json:"before"`
+	After    string          `json:"after"`
+	Verdict  diff.Verdict    `json:"verdict"`
+	Policies []*policyChange `json:"policies"`
+	Counts   map[string]int  `json:"counts"` // wider, narrower, unknown, ignored
+	// Replay is what would come out differently of recorded traffic, if logs were
+	// given.
+	Replay  *replay.Report    `json:"replay,omitempty"`
+	sources map[string][]byte // of the later side
 }
 
 // policyChange is the report on one policy, or says that it came or went.
@@ -185,4 +189,17 @@ func (c *comparison) fails(gates []string) bool {
 		}
 	}
 	return false
+}
+
+// replay decides again what logs hold under the later side.
+func (c *comparison) replay(ctx context.Context, args []string, after *policySide) error {
+	if len(args) == 0 {
+		return nil
+	}
+	logs, err := logsOf(args)
+	if err != nil {
+		return err
+	}
+	c.Replay, err = replayed(ctx, &selection{}, logs, after)
+	return err
 }

@@ -23,6 +23,9 @@ func (c *comparison) markdown(limit int) string {
 		c.section(b, part.title, part.direction, part.mark)
 	}
 	c.doubts(b)
+	if c.Replay != nil {
+		replaySection(b, c.Replay)
+	}
 	for _, p := range c.Policies {
 		for _, ig := range p.Ignored {
 			b.add(fmt.Sprintf("- accepted until %s: %s in %s (%s)\n", ig.Until, code(ig.Change.Example), code(p.Policy), escape(ig.Reason)))

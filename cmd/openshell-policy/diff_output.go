@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -51,7 +52,11 @@ func (c *comparison) text(w io.Writer) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "%s to %s: %s; %s, %s\n", c.Before, c.After, c.summary(), count(len(c.Policies), "policy", "policies"), fmt.Sprintf("%d equivalent", same))
-	return err
+	if err != nil || c.Replay == nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\non the recorded traffic:\n")
+	return cmp.Or(err, replayText(w, c.Replay))
 }
 
 func (c *comparison) summary() string {

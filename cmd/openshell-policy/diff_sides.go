@@ -25,7 +25,9 @@ type policySide struct {
 	label  string
 	name   string // the one policy that is meant; "" all
 	result *compiler.Result
-	bundle []byte // what decides; the result's own unless a bundle was given
+	// sources are what the result was compiled from.
+	sources []compiler.Source
+	bundle  []byte // what decides; the result's own unless a bundle was given
 	// extensions are the Rego modules that may deny more, with their names.
 	extensions string
 }
@@ -88,7 +90,7 @@ func readSide(ref string) (*policySide, error) {
 
 func compiledSide(label, name string, sources []compiler.Source) *policySide {
 	r := policyset.Compile(sources, compiler.Options{Compiler: cli.Build().Version})
-	side := &policySide{label: label, name: name, result: r, bundle: r.Bundle}
+	side := &policySide{label: label, name: name, result: r, sources: sources, bundle: r.Bundle}
 	if slices.ContainsFunc(sources, func(s compiler.Source) bool { return policyset.IsModule(s.Name) }) && r.Bundle != nil {
 		if a, err := archive.Read(r.Bundle); err == nil { // written a moment ago
 			side.extensions = extensionsIn(a)
@@ -128,7 +130,7 @@ func bundleSide(file string) (*policySide, error) {
 			return nil, err
 		}
 	}
-	return &policySide{label: file, result: r, bundle: data, extensions: extensionsIn(a)}, nil
+	return &policySide{label: file, result: r, sources: sources, bundle: data, extensions: extensionsIn(a)}, nil
 }
 
 // onePiece checks that a bundle decides by what its sources compile to, extensions

@@ -22,6 +22,7 @@ type reviewOptions struct {
 	failOn     string
 	lintFailOn string
 	summary    string
+	logs       []string
 	now        time.Time
 	format     string
 	output
@@ -65,6 +66,7 @@ difference; 2 could not run.`,
 	f.StringVar(&o.failOn, "fail-on", "", "what the difference may not be: wider, narrower, any, unknown, several `WORDS` with commas")
 	f.StringVar(&o.lintFailOn, "lint-fail-on", "", "least `SEVERITY` of a lint finding that fails: error, warning or info")
 	f.StringVar(&o.summary, "summary", "", "append the Markdown to `FILE` too, such as $GITHUB_STEP_SUMMARY")
+	f.StringArrayVar(&o.logs, "logs", nil, "also say what comes of the recorded traffic of a decision `LOG`; see replay --help")
 	format = cli.AddOutput(cmd, "markdown", "json", "sarif")
 	return cmd
 }

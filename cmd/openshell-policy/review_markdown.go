@@ -31,6 +31,10 @@ func (r *review) markdown(limit int) string {
 	}
 	r.refuted(b)
 	r.failed(b)
+	if r.Diff != nil && r.Diff.Replay != nil {
+		b.add("\n")
+		replaySection(b, r.Diff.Replay)
+	}
 	if r.Diff != nil {
 		b.add("\n")
 		r.Diff.section(b, "No longer passes", diff.Narrows, "🔻")
@@ -51,6 +55,9 @@ func (r *review) table() string {
 	}
 	if r.Diff != nil {
 		rows = append(rows, fmt.Sprintf("| change since %s | **%s**: %s |", code(r.Against), r.Diff.Verdict, r.Diff.summary()))
+	}
+	if r.Diff != nil && r.Diff.Replay != nil {
+		rows = append(rows, "| recorded traffic | "+escape(replaySummary(r.Diff.Replay))+" |")
 	}
 	if r.Proof != nil {
 		rows = append(rows, fmt.Sprintf("| invariants | %d proved, %d refuted, %d unknown |", r.Proof.Counts["proved"], r.Proof.Counts["refuted"], r.Proof.Counts["unknown"]))

@@ -194,6 +194,9 @@ func (r *review) diff(ctx context.Context, o *reviewOptions, base *baseFiles, ga
 		return err
 	}
 	r.Diff.accept(accepted)
+	if err := r.Diff.replay(ctx, o.logs, after); err != nil {
+		return err
+	}
 	if r.Diff.fails(gates) {
 		r.fail("the change is %s, and --fail-on is %s", r.Diff.Verdict, strings.Join(gates, ","))
 	}

@@ -17,6 +17,8 @@ func newRoot() *cobra.Command {
 		newDiff(),
 		newProve(),
 		newReview(),
+		newReplay(),
+		newSuggest(),
 		newExplain(),
 		newAudit(),
 		newCompile(),

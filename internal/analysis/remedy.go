@@ -30,7 +30,7 @@ func (r *Runner) remedy(ctx context.Context, x *explainer) error {
 	}
 	doc, extending := x.docs[x.policy], false
 	if doc == nil || !slices.ContainsFunc(x.own, func(s compiler.Source) bool { return s.Name == doc.File }) || strings.HasPrefix(doc.File, "library/") {
-		if doc, extending = extension(x.policy), true; doc == nil {
+		if doc, extending = Extension(x.policy), true; doc == nil {
 			return nil
 		}
 	}
@@ -60,8 +60,8 @@ func (r *Runner) remedy(ctx context.Context, x *explainer) error {
 	return nil
 }
 
-// extension is the beginning of a policy that extends a ready-made one.
-func extension(name string) *parse.Document {
+// Extension is the beginning of a policy that extends a ready-made one.
+func Extension(name string) *parse.Document {
 	text := fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata:\n  name: my-%s\nspec:\n  extends: [%s]\n", schemas.APIVersion, schemas.KindSandboxPolicy, name, name)
 	docs, _ := parse.File("my-"+name+".yaml", []byte(text))
 	if len(docs) != 1 {
@@ -121,7 +121,7 @@ func (x *explainer) change(ctx context.Context) (do func(*schemas.Spec), advice 
 // allowRequest adds a rule for this request and nothing else.
 func (x *explainer) allowRequest() func(*schemas.Spec) {
 	n := x.in.Network
-	r := schemas.NetworkRule{Host: n.Host, Methods: []string{n.Method}, Paths: []string{patternOf(n.Path)}}
+	r := schemas.NetworkRule{Host: n.Host, Methods: []string{n.Method}, Paths: []string{PathPattern(n.Path)}}
 	if n.Scheme == "https" && n.Port != 443 || n.Scheme == "http" && n.Port != 80 {
 		r.Scheme, r.Ports = schemas.Scheme(n.Scheme), []int{n.Port}
 	}
@@ -137,7 +137,7 @@ func (x *explainer) allowRequest() func(*schemas.Spec) {
 		for key, values := range n.Query {
 			var globs []string
 			for _, v := range values {
-				globs = append(globs, literalGlob(v))
+				globs = append(globs, LiteralGlob(v))
 			}
 			r.Query[key] = schemas.QueryMatch{Match: globs}
 		}
@@ -153,21 +153,21 @@ func (x *explainer) allowRequest() func(*schemas.Spec) {
 	}
 }
 
-// patternOf writes a canonical path as a pattern that matches it alone.
-func patternOf(path string) string { return literalGlob(strings.ReplaceAll(path, "%25", "%")) }
+// PathPattern writes a canonical path as a pattern that matches it alone.
+func PathPattern(path string) string { return LiteralGlob(strings.ReplaceAll(path, "%25", "%")) }
 
-// literalGlob escapes what a glob would read. Inputs have their backslashes
+// LiteralGlob escapes what a glob would read. Inputs have their backslashes
 // doubled already.
-func literalGlob(s string) string {
+func LiteralGlob(s string) string {
 	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`).Replace(s)
 }
 
 // allowFile adds a path to a list. A policy without a clause for files loses its
 // defaults by having one, so that they are written out.
 func (x *explainer) allowFile(list func(*schemas.Filesystem) *[]string) func(*schemas.Spec) {
-	paths := []string{literalGlob(x.in.File.Path)}
+	paths := []string{LiteralGlob(x.in.File.Path)}
 	if t := x.in.File.Target; t != nil {
-		paths = append(paths, literalGlob(t.Path))
+		paths = append(paths, LiteralGlob(t.Path))
 	}
 	var defaults []string
 	for _, r := range x.plan.File.Writable {
@@ -201,7 +201,7 @@ func (x *explainer) allowCommands(ctx context.Context) func(*schemas.Spec) {
 			words[0] = c.Program
 		}
 		for _, a := range c.Args {
-			words = append(words, shellWord(a))
+			words = append(words, ShellWord(a))
 		}
 		patterns = append(patterns, strings.Join(words, " "))
 	}
@@ -222,10 +222,12 @@ func (x *explainer) allowCommands(ctx context.Context) func(*schemas.Spec) {
 	}
 }
 
-// shellWord quotes an argument for a pattern, so that it means itself.
-func shellWord(s string) string {
+// ShellWord quotes an argument, as inputs hold it with its backslashes doubled, for
+// a pattern, so that it means itself.
+func ShellWord(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./:@%,") == "" {
 		return s
 	}
+	s = strings.ReplaceAll(s, `\\`, `\`)
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
