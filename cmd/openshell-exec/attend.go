@@ -15,12 +15,18 @@ import (
 // settle is how long a changed file is left alone, so that it is read whole.
 const settle = 50 * time.Millisecond
 
+// caught takes signals from now on to the end of the process: one that ended it
+// while the sandbox is being cleared would leave what is in it behind.
+func caught() <-chan os.Signal {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	return signals
+}
+
 // attend takes signals and changes of the policy file while the command runs:
 // what the terminal sends is for the command, which gets it itself; a request to
 // end is passed on. What comes by changes is done before a reload.
-func attend(p *bare.Process, reload func(), changes <-chan func(), file string) (stop func()) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+func attend(p *bare.Process, signals <-chan os.Signal, reload func(), changes <-chan func(), file string) (stop func()) {
 	done := make(chan struct{})
 	changed := watch(file, done)
 	go func() {
@@ -43,10 +49,7 @@ func attend(p *bare.Process, reload func(), changes <-chan func(), file string) 
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
+	return func() { close(done) }
 }
 
 // watch tells of changes of a file, also when another takes its place. Where it

@@ -29,7 +29,7 @@ func TestKilledAtRandom(t *testing.T) {
 	for _, m := range modes() {
 		t.Run(m.name, func(t *testing.T) {
 			w := newWorld(t, m, plain)
-			script := `sleep 1000 & (setsid sleep 1001 &) ; sh -c 'while :; do /bin/true; cat /etc/hostname > x; done'`
+			script := `sleep 2999 & (setsid sleep 2998 &) ; sh -c 'while :; do /bin/true; cat /etc/hostname > x; done'`
 			met := map[string]bool{}
 			for try := range tries {
 				ctx, cancel := context.WithTimeout(t.Context(), limit)

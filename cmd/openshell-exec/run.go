@@ -54,6 +54,7 @@ func run(ctx context.Context, o *options, args []string) error {
 	if err != nil {
 		return err
 	}
+	signals := caught()
 	sandbox, err := bare.Start(ctx, bare.Options{
 		Config: config, Policy: policy, Sandbox: schemas.Sandbox{ID: o.id, Agent: o.agent, Home: o.home},
 		Record: log.record, Reads: o.reads, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
@@ -70,7 +71,7 @@ func run(ctx context.Context, o *options, args []string) error {
 	if gateway != nil {
 		go follow(ctx, gateway, src, changes)
 	}
-	stop := attend(process, func() { reload(src, sandbox) }, changes, o.watched())
+	stop := attend(process, signals, func() { reload(src, sandbox) }, changes, o.watched())
 	defer stop()
 	o.status = process.Wait()
 	return nil

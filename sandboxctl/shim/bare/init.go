@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -152,19 +151,8 @@ func shellStatus(s unix.WaitStatus) int {
 	return s.ExitStatus()
 }
 
-// killAll ends every process below this one.
-func killAll() {
-	for range 1000 {
-		children := childrenOf(os.Getpid())
-		if len(children) == 0 {
-			return
-		}
-		for _, pid := range children {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-		time.Sleep(time.Millisecond) // they are reaped beside this
-	}
-}
+// killAll ends every process below this one; they are reaped beside it.
+func killAll() { kill(func() []int { return childrenOf(os.Getpid()) }, func(int) {}) }
 
 func childrenOf(pid int) (out []int) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/task"

@@ -48,16 +48,18 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "control")
-	defer theirs.Close()
 	s := &Sandbox{
 		control: pair[0], pending: map[int]chan started{}, waiting: map[int]chan int{}, early: map[int]int{}, gone: make(chan struct{}),
 	}
 	// What init leaves behind, if it is killed, becomes this process's.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		_ = unix.Close(pair[0])
+		_ = theirs.Close()
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
-	if s.init, err = startInit(o, theirs); err != nil {
+	s.init, err = startInit(o, theirs)
+	_ = theirs.Close() // or nobody would notice that init ended
+	if err != nil {
 		_ = unix.Close(pair[0])
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
