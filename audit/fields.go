@@ -15,7 +15,8 @@ import (
 type Fields struct {
 	Type, Sandbox, Agent, Policy, Rule, Code, Mode []byte // of custom
 	Reason, DecisionID, Timestamp                  []byte
-	Kind                                           []byte // of input: network, file or exec
+	Kind, AsksPolicy                               []byte // of input: network, file or exec; the policy that is asked
+	Input, Erased, Masked                          []byte // as JSON, nil where there is none
 	Scheme, Host, Method, Path                     []byte // of input.network, and the method and path of a file: its op and path
 	Seq                                            uint64
 	HasResult, Allow                               bool
@@ -64,7 +65,14 @@ func ParseFields(line []byte) (f Fields, err error) {
 		case "timestamp":
 			f.Timestamp = s.text()
 		case "input":
-			s.object(func(name []byte) { f.input(&s, name) })
+			from := s.at
+			if s.object(func(name []byte) { f.input(&s, name) }) {
+				f.Input = s.b[from:s.at]
+			}
+		case "erased":
+			f.Erased = s.raw()
+		case "masked":
+			f.Masked = s.raw()
 		case "result":
 			f.HasResult = s.object(func(name []byte) { f.result(&s, name) })
 		case "custom":
@@ -83,6 +91,8 @@ func (f *Fields) input(s *scanner, name []byte) {
 	switch string(name) {
 	case "kind":
 		f.Kind = s.text()
+	case "policy":
+		f.AsksPolicy = s.text()
 	case "network":
 		s.object(func(name []byte) {
 			switch string(name) {

@@ -120,6 +120,13 @@ func endOfText(b []byte, from int) int {
 	return -1
 }
 
+// raw consumes a value and returns it as it is written.
+func (s *scanner) raw() []byte {
+	from := s.at
+	s.skip()
+	return s.b[min(from, s.at):s.at]
+}
+
 // skip consumes one value of any kind.
 func (s *scanner) skip() {
 	if s.space(); s.bad || s.at >= len(s.b) {

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/audit/query"
 	"github.com/openshell-policy/openshell/compiler/exact"
 	"github.com/openshell-policy/openshell/schemas"
@@ -80,13 +80,6 @@ func CommandLine(x *schemas.ExecInput) string {
 	return b.String()
 }
 
-// envelope is what is read of a record at first.
-type envelope struct {
-	Input  json.RawMessage `json:"input"`
-	Erased []string        `json:"erased"`
-	Masked []string        `json:"masked"`
-}
-
 // decidedByPolicy tells the codes that policies give from those of what enforces
 // them.
 func decidedByPolicy(code schemas.Code) bool {
@@ -100,15 +93,22 @@ func decidedByPolicy(code schemas.Code) bool {
 }
 
 // refusal says why a record cannot be replayed, "" if it may be.
-func (e *envelope) refusal(code schemas.Code) string {
+func refusal(f *audit.Fields) string {
 	switch {
-	case len(e.Input) == 0 || bytes.Equal(e.Input, []byte("null")):
+	case f.Input == nil:
 		return "the record holds no input"
-	case !decidedByPolicy(code):
-		return "decided by what was seen at the time (" + string(code) + "), not by the policy"
+	case !decidedByPolicy(schemas.Code(f.Code)):
+		return "decided by what was seen at the time (" + string(f.Code) + "), not by the policy"
 	}
-	for _, list := range [][]string{e.Erased, e.Masked} {
-		for _, pointer := range list {
+	for _, list := range [][]byte{f.Erased, f.Masked} {
+		if len(list) == 0 {
+			continue
+		}
+		var pointers []string
+		if err := json.Unmarshal(list, &pointers); err != nil {
+			return "what was masked or erased cannot be read"
+		}
+		for _, pointer := range pointers {
 			if strings.HasPrefix(pointer, "/input") {
 				return "the input was masked or erased (" + pointer + ")"
 			}

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -10,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/audit/query"
 	"github.com/openshell-policy/openshell/schemas"
 )
@@ -81,27 +81,16 @@ func (r *run) event(e *query.Event) error {
 	if e.Fields.Verdict() == "" || string(e.Fields.Type) != schemas.RecordDecision {
 		return nil
 	}
-	var env envelope
-	if err := json.Unmarshal(e.Line, &env); err != nil {
-		return fmt.Errorf("%s: record %d: %w", e.Log, e.Seq, err)
+	policy := audit.Text(e.Fields.AsksPolicy)
+	if policy == "" {
+		policy = audit.Text(e.Fields.Policy)
 	}
-	var asked struct {
-		Policy string `json:"policy"`
-	}
-	if len(env.Input) > 0 && env.Input[0] == '{' {
-		if err := json.Unmarshal(env.Input, &asked); err != nil {
-			return fmt.Errorf("%s: record %d: %w", e.Log, e.Seq, err)
-		}
-	}
-	if asked.Policy == "" {
-		asked.Policy = string(e.Fields.Policy)
-	}
-	_, _, ok, err := r.target(asked.Policy)
+	_, _, ok, err := r.target(policy)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		r.sum.Others[asked.Policy]++
+		r.sum.Others[policy]++
 		return nil
 	}
 	o, err := occurrence(e)
@@ -109,14 +98,14 @@ func (r *run) event(e *query.Event) error {
 		return err
 	}
 	r.sum.count(&o)
-	if why := env.refusal(o.Code); why != "" {
+	if why := refusal(&e.Fields); why != "" {
 		r.sum.NotReplayable[why]++
 		return nil
 	}
-	k := key(r.seed, asked.Policy, env.Input)
+	k := key(r.seed, policy, e.Fields.Input)
 	q := r.questions[k]
 	if q == nil {
-		q = &Question{raw: append([]byte(nil), env.Input...), policy: asked.Policy}
+		q = &Question{raw: append([]byte(nil), e.Fields.Input...), policy: policy}
 		r.questions[k] = q
 	}
 	q.add(&o)
