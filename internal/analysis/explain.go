@@ -175,9 +175,9 @@ func (x *explainer) alone(a attempt) []schemas.DecisionInput {
 		return []schemas.DecisionInput{x.in}
 	}
 	var out []schemas.DecisionInput
-	for _, c := range x.in.Exec.Commands {
+	for i, c := range x.in.Exec.Commands {
 		in, exec := x.in, *x.in.Exec
-		c.Upstream = []int{}
+		c.Upstream, exec.EntryPoint = []int{}, exec.EntryPoint && i == 0
 		exec.Commands = []schemas.Command{c}
 		in.Exec = &exec
 		out = append(out, in)

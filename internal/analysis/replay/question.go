@@ -59,12 +59,14 @@ func (q *Question) Text() string {
 	return string(q.Input.Kind)
 }
 
-// CommandLine writes an execution as one line; the parts of a pipeline are joined
-// by "|".
+// CommandLine writes an execution as one line, without what its commands start in
+// turn; the parts of a pipeline are joined by "|".
 func CommandLine(x *schemas.ExecInput) string {
 	var b strings.Builder
 	for i, c := range x.Commands {
 		switch {
+		case c.Origin == "carried":
+			continue
 		case i == 0:
 		case len(c.Upstream) > 0:
 			b.WriteString(" | ")

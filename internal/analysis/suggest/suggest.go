@@ -197,9 +197,9 @@ func (c *collector) takeCommands(q *replay.Question, d *schemas.Decision) string
 		return "its policy cannot be asked again"
 	}
 	var found []string
-	for _, one := range in.Exec.Commands {
+	for i, one := range in.Exec.Commands {
 		alone, exec := *in, *in.Exec
-		one.Upstream = []int{}
+		one.Upstream, exec.EntryPoint = []int{}, exec.EntryPoint && i == 0
 		exec.Commands, alone.Exec = []schemas.Command{one}, &exec
 		if e.Decide(c.ctx, &alone).Allow {
 			continue
@@ -209,6 +209,9 @@ func (c *collector) takeCommands(q *replay.Question, d *schemas.Decision) string
 			words = append(words, analysis.ShellWord(a))
 		}
 		found = append(found, strings.Join(words, " "))
+	}
+	if len(found) == 0 {
+		return "none of its commands is denied by itself"
 	}
 	for _, text := range found {
 		c.commands[text] = true
