@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/openshell-policy/openshell/sandboxctl"
+	"github.com/openshell-policy/openshell/sandboxctl/fault"
 	"github.com/openshell-policy/openshell/sandboxctl/local/ns"
 	"github.com/openshell-policy/openshell/sandboxctl/shim"
 	"github.com/openshell-policy/openshell/sandboxctl/shim/bare"
@@ -111,7 +113,7 @@ func Start(ctx context.Context, opts Options) (*Sandbox, error) {
 		return nil, err
 	}
 	s.policy.Store(&policy)
-	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+	if err := s.take(); err != nil {
 		return nil, err
 	}
 	probed := make(chan bare.Finding, 1)
@@ -126,6 +128,21 @@ func Start(ctx context.Context, opts Options) (*Sandbox, error) {
 	}
 	return s, nil
 }
+
+// take makes the sandbox's folder, unless another has it.
+func (s *Sandbox) take() error {
+	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
+		return err
+	}
+	err := os.Mkdir(s.stage(), 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return fault.New(fault.CodeTaken, "%s is a sandbox already", s.opts.ID)
+	}
+	return err
+}
+
+// stage is where the sandbox's root is put together.
+func (s *Sandbox) stage() string { return filepath.Join(s.opts.Dir, "root") }
 
 // build makes the namespaces and what leads out of them.
 func (s *Sandbox) build(ctx context.Context) error {
@@ -152,12 +169,8 @@ func (s *Sandbox) build(ctx context.Context) error {
 
 // layout is what the sandbox looks like.
 func (s *Sandbox) layout() (ns.Config, error) {
-	stage := filepath.Join(s.opts.Dir, "root")
-	if err := os.MkdirAll(stage, 0o700); err != nil {
-		return ns.Config{}, err
-	}
 	cfg := ns.Config{
-		Hostname: s.opts.ID, Stage: stage, Workspace: s.opts.Workspace, Home: Home, Show: s.opts.Show,
+		Hostname: s.opts.ID, Stage: s.stage(), Workspace: s.opts.Workspace, Home: Home, Show: s.opts.Show,
 		TmpBytes: s.opts.TmpBytes, Ports: ports(*s.policy.Load()), Limits: s.processLimits(),
 		Files: map[string]string{
 			"/etc/resolv.conf": "nameserver 127.0.0.1\noptions use-vc timeout:5\n",
@@ -431,6 +444,6 @@ func (s *Sandbox) Close() {
 		s.group.remove()
 	}
 	_ = os.Remove(ControlPath(s.opts.Dir))
-	_ = os.Remove(filepath.Join(s.opts.Dir, "root"))
+	_ = os.Remove(s.stage())
 	_ = os.Remove(s.opts.Dir) // empty, but for an overlay
 }
