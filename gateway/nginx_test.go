@@ -32,7 +32,7 @@ func startNginx(t *testing.T) (port int, read func() []nginxRead) {
 	t.Helper()
 	bin, err := exec.LookPath("nginx")
 	if err != nil {
-		if os.Getenv("CI") != "" {
+		if os.Getenv("OPENSHELL_REQUIRE_TOOLS") == "1" {
 			t.Fatal("nginx is not installed: Debian's package nginx-light")
 		}
 		t.Skip("nginx is not installed")

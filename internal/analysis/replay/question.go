@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -42,6 +43,18 @@ type Occurrence struct {
 
 // Asks is the policy that the records name, which Target is asked for.
 func (q *Question) Asks() string { return q.policy }
+
+// Decide decides the question, in all readings, under the policy of a name.
+func (q *Question) Decide(ctx context.Context, e Evaluator, policy string) schemas.Decision {
+	q.Input.Policy = policy
+	if len(q.Readings) == 0 {
+		return e.Decide(ctx, &q.Input)
+	}
+	in := q.Input
+	in.Network = nil
+	d, _ := e.DecideReadings(ctx, in, q.Readings)
+	return d
+}
 
 // Text says what was asked, as eval takes it.
 func (q *Question) Text() string {

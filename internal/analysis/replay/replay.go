@@ -163,13 +163,6 @@ func (r *run) one(ctx context.Context, a *answer) error {
 	if err != nil {
 		return err
 	}
-	a.Input.Policy = name
-	if len(a.Readings) == 0 {
-		a.decision = e.Decide(ctx, &a.Input)
-		return nil
-	}
-	in := a.Input
-	in.Network = nil
-	a.decision, _ = e.DecideReadings(ctx, in, a.Readings)
+	a.decision = a.Decide(ctx, e, name)
 	return nil
 }

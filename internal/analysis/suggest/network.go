@@ -71,17 +71,17 @@ func (r requests) add(n *schemas.NetworkInput) {
 // across joins hosts that differ in their first label alone where there are k or
 // more of them, and what is behind it belongs to one owner.
 func (r requests) across(k int) {
-	siblings := map[place][]place{}
+	siblings := map[place]int{} // hosts
 	for at := range r {
 		_, parent, ok := strings.Cut(at.host, ".")
 		if owner, err := publicsuffix.EffectiveTLDPlusOne(parent); k == 0 || !ok || err != nil || owner == "" {
 			continue
 		}
 		at.host = "*." + parent
-		siblings[at] = append(siblings[at], place{})
+		siblings[at]++
 	}
-	for wide, list := range siblings {
-		if len(list) < k {
+	for wide, hosts := range siblings {
+		if hosts < k {
 			continue
 		}
 		methods := map[string]*tree{}

@@ -291,15 +291,7 @@ func (s *Suggestion) Check(ctx context.Context, e replay.Evaluator, name string)
 		c.refused[*r] = r
 	}
 	for _, q := range s.asked {
-		q.Input.Policy = name
-		var d schemas.Decision
-		if len(q.Readings) > 0 {
-			in := q.Input
-			in.Network = nil
-			d, _ = e.DecideReadings(ctx, in, q.Readings)
-		} else {
-			d = e.Decide(ctx, &q.Input)
-		}
+		d := q.Decide(ctx, e, name)
 		if d.Allow {
 			s.Covered += q.count
 			continue
