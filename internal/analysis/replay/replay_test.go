@@ -282,3 +282,19 @@ func compact(b []byte) string {
 	_ = json.Compact(&out, b) // it is valid
 	return out.String()
 }
+
+// A request that was allowed is denied where any reading of it is denied now.
+func TestEveryReadingIsDecided(t *testing.T) {
+	open := strings.ReplaceAll(before, `    denied:
+      - {host: api.github.com, paths: ["/repos/secret/**"]}
+`, "")
+	q := analysis.Question{Policy: "dev", Request: &schemas.TestRequest{Method: "GET", URL: "https://api.github.com/repos/secret;x/y"}}
+	log, asked := logged(t, engine(t, open), []analysis.Question{q})
+	got, err := events(t, engine(t, before), log)
+	if err != nil || len(asked) != 1 {
+		t.Fatal(err, asked)
+	}
+	if got.Counts[replay.NewlyDenied] != 1 {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -24,6 +24,7 @@ import (
 	"github.com/openshell-policy/openshell/internal/policyset"
 	"github.com/openshell-policy/openshell/rego"
 	"github.com/openshell-policy/openshell/schemas"
+	"github.com/openshell-policy/openshell/schemas/canon"
 )
 
 const text = `apiVersion: openshell.nvidia.com/v1alpha1
@@ -256,5 +257,45 @@ func TestUnused(t *testing.T) {
 	}
 	if m, err := suggest.Remove(p.doc, []suggest.Unused{{Rule: "denied[0]", Kept: denies}}); m != nil || err != nil {
 		t.Errorf("got %v, %v", m, err)
+	}
+}
+
+// What the command that a sandbox was made with starts is not exempt as it is.
+func TestWhatAnEntryPointStarts(t *testing.T) {
+	p := compile(t, []byte(text))
+	in, err := canon.CommandText("git status; make all", canon.Shell{EntryPoint: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := p.logged(t, analysis.Question{Input: &schemas.DecisionInput{Kind: schemas.KindExec, Policy: "dev", Exec: in}})
+	if s := p.from(t, log, suggest.Options{}); !slices.Equal(s.Commands, []string{"make all"}) {
+		t.Errorf("got %q, refused %+v", s.Commands, s.Refused)
+	}
+}
+
+// A log is written by whom it watches: what it holds stays text in the policy.
+func TestHostileLog(t *testing.T) {
+	p := compile(t, []byte(text))
+	var qs []analysis.Question
+	for _, c := range []string{"make $'a\\nb: c'", "make $'\\x1b[31m'", `make '"}]'`, "make '#x' '- y'", "make '{a,b}' '&z' '*q'"} {
+		qs = append(qs, analysis.Question{Command: c})
+	}
+	qs = append(qs, analysis.Question{File: "write /data/\x1b[2J"}, analysis.Question{File: "write /data/a: [b"}, analysis.Question{File: "write /data/x\n  blocked: []"})
+	log := p.logged(t, qs...)
+	s := p.from(t, log, suggest.Options{})
+	m, err := s.Apply(p.doc, p.plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, ok := m.Text()
+	if !ok || bytes.ContainsAny(changed, "\x1b") {
+		t.Fatalf("%v: %q", ok, changed)
+	}
+	after := compile(t, changed)
+	if got := after.doc.Policy.Spec.Filesystem.Blocked; !slices.Equal(got, []string{"**/.env"}) {
+		t.Errorf("blocked is %q", got)
+	}
+	if again := after.from(t, log, suggest.Options{}); !again.Empty() {
+		t.Errorf("suggested again: %q %q", again.Commands, again.Writable)
 	}
 }
