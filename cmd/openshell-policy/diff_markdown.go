@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/compiler/diff"
 )
 
@@ -104,9 +105,15 @@ func (b *bounded) item(s string) {
 
 func (b *bounded) force(s string) { b.WriteString(s) }
 
+// oneLine makes text of a policy's or a log's one line that does nothing to who
+// prints it.
+func oneLine(s string) string {
+	return audit.Printable(strings.NewReplacer("\n", " ", "\r", " ").Replace(s))
+}
+
 // code makes text of a policy's a code span that nothing in it can end.
 func code(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\n", " "), "\r", " ")
+	s = oneLine(s)
 	fence := "`"
 	for strings.Contains(s, fence) {
 		fence += "`"
@@ -119,12 +126,12 @@ func code(s string) string {
 
 // escape keeps text of a policy's from being read as Markdown or HTML.
 func escape(s string) string {
-	r := strings.NewReplacer("\n", " ", "\r", " ", `\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "|", `\|`, "@", "@\u200b", "#", `\#`)
-	return r.Replace(s)
+	r := strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "|", `\|`, "@", "@\u200b", "#", `\#`)
+	return r.Replace(oneLine(s))
 }
 
 // html keeps text inside of HTML from being read as HTML or as a mention; nothing
 // reads it as Markdown.
 func html(s string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b").Replace(s)
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b").Replace(oneLine(s))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/diff"
 	"github.com/openshell-policy/openshell/internal/cli"
@@ -48,7 +49,7 @@ func (c *comparison) text(w io.Writer) error {
 			writeSurface(w, color, &p.Surfaces[i])
 		}
 		for _, ig := range p.Ignored {
-			fmt.Fprintf(w, "  = accepted until %s: %s (%s)\n", ig.Until, ig.Change.Example, ig.Reason)
+			fmt.Fprintf(w, "  = accepted until %s: %s (%s)\n", ig.Until, audit.Printable(ig.Change.Example), ig.Reason)
 		}
 	}
 	_, err := fmt.Fprintf(w, "%s to %s: %s; %s, %s\n", c.Before, c.After, c.summary(), count(len(c.Policies), "policy", "policies"), fmt.Sprintf("%d equivalent", same))
@@ -89,14 +90,14 @@ func writeSurface(w io.Writer, color bool, s *diff.Surface) {
 		if ch.Direction == diff.Narrows {
 			sign, paint, verb = "-", cli.Green, "no longer passes"
 		}
-		fmt.Fprintf(w, "  %s  %s\n      %s: %s\n", cli.Paint(color, paint, sign+" "+verb), ch.Example, s.Name, ch.Class)
+		fmt.Fprintf(w, "  %s  %s\n      %s: %s\n", cli.Paint(color, paint, sign+" "+verb), audit.Printable(ch.Example), s.Name, audit.Printable(ch.Class))
 		if s.Name == "policy" {
 			continue
 		}
 		fmt.Fprintf(w, "      before: %s\n      after:  %s\n", partWords(&ch, &ch.Before), partWords(&ch, &ch.After))
 	}
 	for _, why := range s.Unknown {
-		fmt.Fprintf(w, "  %s  %s: %s\n", cli.Paint(color, cli.Yellow, "? unknown"), s.Name, why)
+		fmt.Fprintf(w, "  %s  %s: %s\n", cli.Paint(color, cli.Yellow, "? unknown"), s.Name, audit.Printable(why))
 	}
 }
 

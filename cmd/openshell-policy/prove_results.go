@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/openshell-policy/openshell/audit"
 	"github.com/openshell-policy/openshell/compiler"
 	"github.com/openshell-policy/openshell/compiler/diag"
 	"github.com/openshell-policy/openshell/compiler/plan"
@@ -85,7 +86,7 @@ func (p *proof) text(w io.Writer, partial bool) error {
 		case prove.Refuted:
 			fmt.Fprintf(w, "%s  %s  %s: %s %s\n    %s\n", cli.Paint(color, cli.Red, "refuted"), r.Policy, r.Invariant, r.Claim, r.Pattern, refutation(&r))
 		case prove.Unknown:
-			fmt.Fprintf(w, "%s  %s  %s: %s %s\n    %s\n", cli.Paint(color, cli.Yellow, "unknown"), r.Policy, r.Invariant, r.Claim, r.Pattern, r.Why)
+			fmt.Fprintf(w, "%s  %s  %s: %s %s\n    %s\n", cli.Paint(color, cli.Yellow, "unknown"), r.Policy, r.Invariant, r.Claim, audit.Printable(r.Pattern), audit.Printable(r.Why))
 		}
 	}
 	if !partial {
@@ -103,7 +104,7 @@ func refutation(r *prove.Result) string {
 	if r.Claim == prove.Always {
 		verb = "does not pass"
 	}
-	out := fmt.Sprintf("%s %s: %s  %s", r.Example, verb, r.Decision.Code, r.Decision.Rule)
+	out := fmt.Sprintf("%s %s: %s  %s", audit.Printable(r.Example), verb, r.Decision.Code, r.Decision.Rule)
 	if r.Decision.File != "" {
 		out += fmt.Sprintf("  %s:%d", r.Decision.File, r.Decision.Line)
 	}
