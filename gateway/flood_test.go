@@ -24,14 +24,29 @@ import (
 // and leave the gateway to others.
 
 // grown runs fn and returns by how much the live heap grew meanwhile, at most.
+//
+// What others in the process allocate at the time goes away; what fn keeps stays,
+// however often it is looked at.
 func grown(fn func()) int64 {
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	before := live()
 	fn()
+	least := live() - before
+	for range 20 {
+		if least <= 8<<20 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		least = min(least, live()-before)
+	}
+	return least
+}
+
+// live is the memory that is in use after a collection, in bytes.
+func live() int64 {
+	var m runtime.MemStats
 	runtime.GC()
-	runtime.ReadMemStats(&after)
-	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // writeUntilClosed calls send until the connection no longer takes it, at most n
@@ -84,9 +99,14 @@ func TestRapidReset(t *testing.T) {
 	if most > 5000 {
 		t.Errorf("%d goroutines for one connection", most)
 	}
+	if sent > 20_000 {
+		t.Errorf("%d streams were taken", sent) // what lies in buffers is
+	}
 	t.Logf("%d streams, %d goroutines", sent, most)
 	c.Close()
-	w.wait(func() bool { return runtime.NumGoroutine() < before+100 })
+	// Connections to the origin whose request went away stay in the pool for a
+	// while: three goroutines each, the origin's own included.
+	w.wait(func() bool { return runtime.NumGoroutine() < before+100+3*500 })
 	w.origin.handle(nil)
 	w.stillServes()
 }

@@ -31,6 +31,14 @@ type Options struct {
 // on its way there.
 const unheardAfter = time.Second
 
+// A client may reset as many streams as it likes to have open at once, twice over,
+// and some each second: each costs a request that is not answered, and perhaps a
+// connection to the origin that nobody wants any more (CVE-2023-44487).
+const (
+	resetBurst     = 500
+	resetPerSecond = 100
+)
+
 // Conn is a connection whose frames are watched in both directions.
 type Conn struct {
 	net.Conn
@@ -48,6 +56,9 @@ type Conn struct {
 	failed   bool   // the connection ended in an error
 	checking bool
 	closed   bool
+	resets   float64 // that the client sent, less what it may by now
+	resetAt  time.Time
+	flooded  bool
 	server   time.Time // the deadline the server wants
 	block    time.Time // the deadline of the header block in progress
 }
@@ -91,6 +102,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 	}
 	c.in.scan(b, c.received)
+	if c.flooded {
+		c.fail("the client resets streams faster than they can be served")
+		_ = c.Conn.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
 	if len(b) > 0 && c.preface == len(Preface) {
 		c.watchBlock()
 	}
@@ -105,6 +121,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 func (c *Conn) received(f frame) {
+	if f.kind == frameReset {
+		c.reset(time.Now())
+	}
 	if f.kind != frameHeaders {
 		return
 	}
@@ -116,6 +135,14 @@ func (c *Conn) received(f frame) {
 	c.last = f.stream
 	c.opened++
 	c.checkLater()
+}
+
+// reset counts a stream that the client reset. Only Read, which one goroutine
+// calls, looks at the count.
+func (c *Conn) reset(now time.Time) {
+	c.resets = max(0, c.resets-now.Sub(c.resetAt).Seconds()*resetPerSecond) + 1
+	c.resetAt = now
+	c.flooded = c.flooded || c.resets > resetBurst
 }
 
 func (c *Conn) sent(f frame) {
